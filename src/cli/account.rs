@@ -1,0 +1,106 @@
+//! Whom a command acts for: finds the keys, and names their account (rule T8).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use chrono::Utc;
+
+use super::settings::{Environment, Settings};
+use crate::ledger::Account;
+use crate::tencent::credentials::{
+    self, CredentialsError, Found, Identity, Issuers, Keyring, ReachSettings,
+};
+
+/// Looks for keys in the surroundings of this process.
+///
+/// # Errors
+/// When a place is there but wrong.
+pub fn find_keys(environment: &dyn Environment) -> anyhow::Result<Found> {
+    let home = environment.filled("HOME").map(PathBuf::from);
+    let found: Result<_, CredentialsError> = credentials::find(
+        &|name| environment.var(name),
+        home.as_deref(),
+        Issuers::default(),
+    );
+    Ok(found?)
+}
+
+/// Gets the first keys.
+///
+/// # Errors
+/// When there are none.
+pub async fn open_keys(found: Found, settings: &Settings) -> anyhow::Result<Arc<Keyring>> {
+    let reach = ReachSettings {
+        extra_ca: settings.ca_file.clone(),
+        wall_clock: Arc::new(Utc::now),
+    };
+    Ok(found.open(reach).await?)
+}
+
+/// Whom calls to `host` act for. What the keys say counts; a label that the person gives only
+/// shows, unless the keys say nothing: it is easily left in a profile that serves two accounts.
+///
+/// # Errors
+/// When neither says anything.
+pub fn account(label: Option<&str>, host: &str, identity: &Identity) -> anyhow::Result<Account> {
+    let pinned = identity
+        .pinned()
+        .or_else(|| label.map(|label| format!("label:{label}")));
+    match (pinned, label.or(identity.label())) {
+        (Some(identity), Some(label)) => Ok(Account {
+            host: host.to_owned(),
+            identity,
+            label: label.to_owned(),
+        }),
+        _ => Err(anyhow!(
+            "temporary keys (with a token) don't say whose they are, and each account has its own ledger\n\
+             hint: name the account with --account LABEL, always the same for the same account"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t8_the_key_or_the_role_counts_and_a_label_only_where_they_say_nothing() {
+        let key = Identity::Key {
+            fingerprint: "ba7816bf8f01cfea".into(),
+            label: "AKID…1234".into(),
+        };
+        let arn = "qcs::cam::uin/1:roleName/sync";
+        let role = Identity::Role(arn.into());
+        let machine = Identity::Role("cvm-role:sync".into());
+        for (label, identity, pinned, shown) in [
+            (None, &key, "key:ba7816bf8f01cfea", "AKID…1234 at h"),
+            (
+                None,
+                &role,
+                "role:qcs::cam::uin/1:roleName/sync",
+                "qcs::cam::uin/1:roleName/sync at h",
+            ),
+            (None, &machine, "role:cvm-role:sync", "cvm-role:sync at h"),
+            (Some("school"), &key, "key:ba7816bf8f01cfea", "school at h"),
+            (
+                Some("school"),
+                &role,
+                "role:qcs::cam::uin/1:roleName/sync",
+                "school at h",
+            ),
+            (
+                Some("school"),
+                &Identity::Unnamed,
+                "label:school",
+                "school at h",
+            ),
+        ] {
+            let account = account(label, "h", identity).unwrap();
+            assert_eq!(account.identity, pinned);
+            assert_eq!(account.shown(), shown);
+        }
+        let error = account(None, "h", &Identity::Unnamed).unwrap_err();
+        assert!(error.to_string().contains("--account LABEL"), "{error}");
+    }
+}

@@ -1,0 +1,412 @@
+//! What a person types: the commands, their flags and the words that explain them. Nothing is
+//! judged here beyond the shape of the line; [`super::settings`] turns it into values that fit,
+//! together with the environment.
+//!
+//! Values stay text until then, so that a flag and its environment variable are read by the same
+//! code and told off in the same words.
+
+// Doc comments here are help texts of a terminal.
+#![allow(rustdoc::bare_urls, rustdoc::invalid_html_tags)]
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::cli::commands::completions::CompletionsArgs;
+use crate::cli::commands::config::ConfigArgs;
+use crate::cli::commands::explain::ExplainArgs;
+use crate::cli::commands::man::ManArgs;
+use crate::cli::commands::simulate::SimulateArgs;
+use crate::cli::commands::whoami::WhoamiArgs;
+use crate::report::repeat::{PROGRAM, Repeat};
+
+/// Makes the profiles (nickname, avatar) of Tencent Cloud LCIC users equal to a CSV file.
+///
+/// At most 20 calls a second, every row accounted for, and running the same command again goes on
+/// where it stopped.
+#[derive(Debug, Clone, Parser)]
+#[command(name = PROGRAM, version, after_help = CLI_EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const CLI_EXAMPLES: &str = "\
+Examples:
+  lcic-sync demo                  see it work: no account, no network
+  lcic-sync apply users.csv       make all users in the file look like the file
+  lcic-sync apply --help          what the file looks like, and every flag
+  lcic-sync explain no answer     what a code in the results means, and what to do";
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Make users' nicknames and avatars equal to CSV files
+    Apply(Box<ApplyArgs>),
+    /// Say what a code in the results means, and what is done about it
+    Explain(ExplainArgs),
+    /// Print every setting of apply, and where it comes from
+    Config(Box<ConfigArgs>),
+    /// Say whom calls would be made for, and with which keys
+    Whoami(WhoamiArgs),
+    /// Run a local LCIC, to try things on
+    Simulate(SimulateArgs),
+    /// Show how it works: an invented school against a service on this machine
+    Demo(DemoArgs),
+    /// Print what makes a shell complete commands and flags
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them into a directory
+    Man(ManArgs),
+}
+
+/// The flags of `apply`, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(after_help = APPLY_EXAMPLES)]
+pub struct ApplyArgs {
+    /// CSV files in UTF-8, or - for standard input. A later row of the same user wins
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+
+    /// Where the service is [default: https://lcic.tencentcloudapi.com]
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with = "site",
+        help_heading = "Service"
+    )]
+    pub endpoint: Option<String>,
+
+    /// Which site the account belongs to: cn, or intl (https://lcic.intl.tencentcloudapi.com)
+    #[arg(long, value_name = "SITE", value_parser = ["cn", "intl"], help_heading = "Service")]
+    pub site: Option<String>,
+
+    /// A name for the account; needed only with temporary keys that name no role
+    #[arg(long, value_name = "LABEL", help_heading = "Service")]
+    pub account: Option<String>,
+
+    /// Trust the certificates in this file, too (a company proxy, a test service)
+    #[arg(long, value_name = "PEM", help_heading = "Service")]
+    pub ca_file: Option<PathBuf>,
+
+    /// Calls per second, 0.1 to 1000000. The quota is the account's: leave room for others
+    /// [default: 20]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "Pace"
+    )]
+    pub rate: Option<String>,
+
+    /// Calls under way at once [default: 64]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "Pace"
+    )]
+    pub concurrency: Option<String>,
+
+    /// Tries of one change, for failures that may pass; being over the quota uses up none
+    /// [default: 5]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "Pace"
+    )]
+    pub max_attempts: Option<String>,
+
+    /// How long to wait for the answer to a call, in seconds [default: 15]
+    #[arg(
+        long,
+        value_name = "SECS",
+        allow_negative_numbers = true,
+        help_heading = "Pace"
+    )]
+    pub timeout: Option<String>,
+
+    /// Give up when the service has accepted nothing for this long, like 90s or 2h
+    /// [default: 30m]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        allow_negative_numbers = true,
+        help_heading = "Pace"
+    )]
+    pub max_outage: Option<String>,
+
+    /// Send everything, also what the service was given before
+    #[arg(long, help_heading = "What to send")]
+    pub all: bool,
+
+    /// Send at most this many changes; run again for the next ones
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "What to send"
+    )]
+    pub limit: Option<String>,
+
+    /// Don't ask before sending more than 1,000 changes (asked on a terminal only)
+    #[arg(long, help_heading = "What to send")]
+    pub yes: bool,
+
+    /// Where the ledger is kept [default: $STATE_DIRECTORY, else $XDG_STATE_HOME/lcic-sync, else
+    /// ~/.local/state/lcic-sync]
+    #[arg(long, value_name = "DIR", help_heading = "Files")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Where the results of runs are kept, each in its own directory
+    /// [default: <state-dir>/reports]
+    #[arg(long, value_name = "DIR", help_heading = "Files")]
+    pub report_dir: Option<PathBuf>,
+
+    /// Read flags from this file [default: ./lcic-sync.toml where there is one]
+    #[arg(long, value_name = "TOML", help_heading = "Files")]
+    pub config: Option<PathBuf>,
+
+    /// Print the summary as JSON on standard output
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// Say nothing unless a person is needed
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+
+    /// Say more; -vv and -vvv still more
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+
+    /// Show no progress
+    #[arg(long, help_heading = "Output")]
+    pub no_progress: bool,
+
+    /// Repeat the waits of an earlier run: its seed (for tests)
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "Output"
+    )]
+    pub seed: Option<String>,
+}
+
+const APPLY_EXAMPLES: &str = "\
+What happens:
+  All files are read first and every row is checked. Then only what the service does not hold yet
+  is sent, and what was sent is kept in a ledger: run the same command again to go on after a
+  stop, or tomorrow with a new file to send only what is new.
+
+The file:
+  UserId,Nickname,Avatar
+  2kJJBH6G1dfBFUJqXLh0Mg3ELLk,Zhang Wei,https://cdn.example.com/a/17.png
+  3091,Li Na,
+  The columns may stand in any order, and Nickname or Avatar may be missing. An empty cell
+  leaves things as they are: the second row above does not touch the user's avatar.
+
+The keys:
+  TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY in the environment, or where Tencent's own
+  tools keep them; lcic-sync whoami says which are used. They are never flags, because other
+  users of the machine can read those.
+
+Examples:
+  lcic-sync apply users.csv                      everything in the file that is new
+  lcic-sync apply --limit 10 users.csv           try ten users first
+  lcic-sync apply --rate 15 users.csv            leave a quarter of the quota to others
+  lcic-sync apply a.csv b.csv                    two files; b.csv wins where they disagree
+  gunzip -c users.csv.gz | lcic-sync apply -     from a pipe
+  lcic-sync apply -q --json users.csv            from cron: silent, and a summary to keep
+
+Each flag can be set in the environment: --max-attempts is LCIC_SYNC_MAX_ATTEMPTS, and so on
+(1 or 0 for a flag without a value, a number for LCIC_SYNC_VERBOSE); an empty variable counts as
+not set. And each can stand in ./lcic-sync.toml, or in the file that --config names:
+  rate = 15
+  max-outage = \"2h\"
+  all = true
+A flag wins over its variable, and a variable over the file; lcic-sync config shows what comes of
+it. Keys don't belong into the file and are refused there.
+
+Exit codes:
+   0  every row is applied, unchanged or superseded
+   3  finished; some rows failed or are invalid (they are in failures.csv)
+   5  stopped early or in doubt; run the same command again
+   4  refused before anything was sent     7  key, permission or signature
+   2  usage or configuration              11  another run is under way
+ 130, 143  stopped by a signal             1  a bug in this program";
+
+const DEMO_EXAMPLES: &str = "\
+Needs no account, no keys and no network, and takes less than a minute.
+
+Examples:
+  lcic-sync demo
+  lcic-sync demo --dir /tmp/school     keep its files there, to look at them";
+
+/// The flags of `demo`, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(after_help = DEMO_EXAMPLES)]
+pub struct DemoArgs {
+    /// Keep what the demo makes in this directory [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+
+    /// Show no progress
+    #[arg(long)]
+    pub no_progress: bool,
+
+    /// Say nothing unless a person is needed
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more; -vv and -vvv still more
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl ApplyArgs {
+    /// The same line again. What the environment says is not repeated: it will say so again.
+    pub fn repeat(&self) -> Repeat {
+        let value = |name: &str, value: &Option<String>| {
+            let value = value.clone()?;
+            Some((name.to_owned(), Some(value)))
+        };
+        let path = |name: &str, path: &Option<PathBuf>| {
+            let path = path.as_ref()?;
+            Some((name.to_owned(), Some(path.to_string_lossy().into_owned())))
+        };
+        let switch = |name: &str, on: bool| on.then(|| (name.to_owned(), None));
+        let verbose = format!("-{}", "v".repeat(self.verbose.into()));
+        let flags = [
+            value("--endpoint", &self.endpoint),
+            value("--site", &self.site),
+            value("--account", &self.account),
+            path("--ca-file", &self.ca_file),
+            value("--rate", &self.rate),
+            value("--concurrency", &self.concurrency),
+            value("--max-attempts", &self.max_attempts),
+            value("--timeout", &self.timeout),
+            value("--max-outage", &self.max_outage),
+            switch("--all", self.all),
+            value("--limit", &self.limit),
+            switch("--yes", self.yes),
+            path("--state-dir", &self.state_dir),
+            path("--report-dir", &self.report_dir),
+            path("--config", &self.config),
+            switch("--json", self.json),
+            switch("--quiet", self.quiet),
+            switch(&verbose, self.verbose > 0),
+            switch("--no-progress", self.no_progress),
+            value("--seed", &self.seed),
+        ];
+        Repeat {
+            flags: flags.into_iter().flatten().collect(),
+            files: self.files.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn apply(line: &[&str]) -> Result<ApplyArgs, clap::Error> {
+        let line = [&[PROGRAM, "apply"], line].concat();
+        match Cli::try_parse_from(line)?.command {
+            Command::Apply(args) => Ok(*args),
+            other => panic!("parsed as {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn apply_needs_a_file_and_usage_errors_exit_with_2() {
+        let error = apply(&["--rate", "5"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn site_and_endpoint_exclude_each_other_and_so_do_quiet_and_verbose() {
+        for line in [
+            &["--site", "intl", "--endpoint", "https://a.example", "f"][..],
+            &["-q", "-v", "f"],
+        ] {
+            let error = apply(line).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn standard_input_is_a_file() {
+        assert_eq!(apply(&["-"]).unwrap().files, ["-"]);
+    }
+
+    #[test]
+    fn a_line_given_again_means_the_same() {
+        let lines: [&[&str]; 4] = [
+            &["a.csv"],
+            &["a.csv", "-", "-vv", "--all", "--site", "intl"],
+            &[
+                "--endpoint=https://e.example",
+                "--account",
+                "school",
+                "--ca-file=ca.pem",
+                "--rate=15",
+                "--concurrency=8",
+                "--max-attempts=3",
+                "--timeout=9",
+                "--max-outage=1h",
+                "--limit=10",
+                "--state-dir=s",
+                "--report-dir=r",
+                "--config=c.toml",
+                "--seed=7",
+                "--all",
+                "--yes",
+                "--json",
+                "-q",
+                "--no-progress",
+                "a.csv",
+            ],
+            &["--rate=-1", "a.csv"],
+        ];
+        for line in lines {
+            let args = apply(line).unwrap();
+            let again = args.repeat().arguments();
+            let again: Vec<&str> = again.iter().map(String::as_str).collect();
+            assert_eq!(apply(&again).unwrap(), args, "{again:?}");
+        }
+    }
+
+    #[test]
+    fn help_fits_into_80_columns_names_every_flag_and_has_examples() {
+        let commands = Cli::command();
+        for command in commands.get_subcommands().chain([&commands]) {
+            let mut command = command.clone().term_width(80);
+            let help = command.render_long_help().to_string();
+            // The examples are not wrapped by clap; up to 100 columns is still readable.
+            for line in help.lines() {
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+            for flag in command.get_arguments().filter_map(|arg| arg.get_long()) {
+                assert!(help.contains(&format!("--{flag}")), "{flag}");
+            }
+            let name = command.get_name();
+            let example = match name {
+                PROGRAM => "\n  lcic-sync ".to_owned(),
+                _ => format!("\n  lcic-sync {name}"),
+            };
+            assert!(help.contains("\nExamples:\n"), "{name}: {help}");
+            assert!(help.contains(&example), "{name}: {help}");
+        }
+    }
+}

@@ -1,0 +1,619 @@
+//! `apply`: lock, ledger, survey, plan, send, report, in this order.
+//!
+//! Nothing is sent before the plan is made and the person, if there is one at a terminal, has
+//! agreed. Every way out that has a run directory leaves a `summary.json` there; the ways out
+//! before it (usage, configuration, the lock) leave a message and a number.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use chrono::{DateTime, SecondsFormat, Utc};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::spawn_blocking;
+
+use crate::cli::account::{account, find_keys, open_keys};
+use crate::cli::args::ApplyArgs;
+use crate::cli::exit::Exit;
+use crate::cli::log::Log;
+use crate::cli::printer::{Printer, must_ask, question, start_logging};
+use crate::cli::settings::{Origin, Settings, System};
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::event::{Event, Fanout, Observer, StopCause};
+use crate::input::Source;
+use crate::input::survey::Survey;
+use crate::keys::Keys;
+use crate::ledger::recover::Killed;
+use crate::ledger::{Account, Ledger, LedgerError, NewRun};
+use crate::model::Counts;
+use crate::plan::rows::Rows;
+use crate::plan::{self, Plan};
+use crate::progress::Progress;
+use crate::recorder::Recorder;
+use crate::report::results::{self, ResultFiles};
+use crate::report::summary::{Calls, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary};
+use crate::report::tally::Tally;
+use crate::report::words::{self, count, last_words, reason};
+use crate::run::Run;
+use crate::signals;
+use crate::state::{StateDir, StateError, make_private_dir, point_latest};
+use crate::tencent::client::{HttpSettings, HttpTransport};
+use crate::tencent::credentials::Found;
+use crate::tencent::endpoint::Endpoint;
+
+/// Codes of failures that the summary names.
+const FAILURE_CODES: usize = 20;
+
+/// How an `apply` ended.
+#[derive(Debug)]
+pub struct Done {
+    /// The number for the caller.
+    pub exit: Exit,
+    /// The summary and the run's directory, where it got that far.
+    pub summary: Option<(Summary, PathBuf)>,
+}
+
+/// The command itself: settings and keys from the surroundings, then [`run`].
+///
+/// # Errors
+/// Those of [`run`], and usage or configuration.
+pub async fn main(args: &ApplyArgs) -> Result<Exit, (Exit, anyhow::Error)> {
+    let usage = |error: anyhow::Error| (Exit::Usage, error);
+    let mut settings = Settings::resolve(args, &System).map_err(|error| usage(error.into()))?;
+    follow_latest(&mut settings);
+    let printer = &Printer::new(settings.quiet, settings.verbose);
+    start_logging(printer, &System).map_err(|error| usage(error.into()))?;
+    if let Some(file) = &settings.config_file {
+        // One that was not asked for may be a surprise.
+        printer.say(&format!("settings from {}", file.display()));
+    }
+    let keys = find_keys(&System).map_err(usage)?;
+    Ok(run(&settings, keys, printer).await?.exit)
+}
+
+/// Names the inputs that lie among the reports by where they really are: `latest` will point to
+/// the run that is about to begin, and the same command must still mean the same file.
+fn follow_latest(settings: &mut Settings) {
+    let Ok(reports) = fs::canonicalize(&settings.report_dir) else {
+        return;
+    };
+    let names = settings.inputs.iter_mut().zip(&mut settings.repeat.files);
+    for (input, file) in names {
+        if let Ok(path) = fs::canonicalize(&*input)
+            && path.starts_with(&reports)
+        {
+            *input = path.to_string_lossy().into_owned();
+            file.clone_from(input);
+        }
+    }
+}
+
+/// Applies the files of `settings` with keys that were found already.
+///
+/// # Errors
+/// For everything that ends the command before it has a run directory: exit 2 or 11.
+pub async fn run(
+    settings: &Settings,
+    keys: Found,
+    printer: &Printer,
+) -> Result<Done, (Exit, anyhow::Error)> {
+    let usage = |error| (Exit::Usage, error);
+    let endpoint = Endpoint::parse(&settings.endpoint)
+        .map_err(|error| usage(anyhow!("{}: {error}", endpoint_named(settings))))?;
+    for warning in &keys.warnings {
+        printer.warn(warning);
+    }
+    let keys = open_keys(keys, settings).await.map_err(usage)?;
+    let label = settings.account.as_deref();
+    let account = account(label, endpoint.host_header(), keys.identity()).map_err(usage)?;
+    let clock = Clock::start();
+    let transport = HttpTransport::new(HttpSettings {
+        endpoint: endpoint.clone(),
+        keys,
+        timeout: settings.timeout,
+        concurrency: settings.limits.concurrency,
+        extra_ca: settings.ca_file.clone(),
+        wall_clock: Arc::new(Utc::now),
+    })
+    .map_err(|error| usage(error.into()))?;
+    let signals = signals::listen()
+        .context("cannot listen for signals")
+        .map_err(|error| (Exit::Internal, error))?;
+    let mut state = StateDir::lock(&settings.state_dir).map_err(|error| match error {
+        StateError::Locked { .. } => (Exit::Locked, error.into()),
+        StateError::Io { .. } => usage(error.into()),
+    })?;
+    let started_at = clock.wall_now();
+    let run_id = run_id(started_at);
+    let dir = settings.report_dir.join(&run_id);
+    make_private_dir(&dir)
+        .with_context(|| format!("{}", dir.display()))
+        .map_err(usage)?;
+    // Who finds the lock taken would like to know by whom, but no run fails for it.
+    let _ = state.say_holder(
+        &run_id,
+        &started_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    );
+
+    let mut applying = Applying {
+        settings,
+        printer,
+        endpoint,
+        account,
+        clock,
+        started_at,
+        run_id,
+        dir,
+        ledger_path: state.ledger(),
+        ledger_is_new: false,
+        signals: Some(signals),
+        run: None,
+        record_agrees: true,
+        tally: Arc::default(),
+    };
+    let (counts, stopped, refused) = match applying.go(&state, transport).await {
+        Ok((counts, stopped)) => (counts, stopped, None),
+        Err(Refused::Stopped(signal)) => {
+            let stopped = StopCause::Signal(signal);
+            (Counts::default(), Some(stopped), None)
+        }
+        Err(Refused::Because(error)) => (Counts::default(), None, Some(error)),
+    };
+    Ok(applying.finish(counts, stopped, refused))
+}
+
+/// The ways out between the lock and the first call.
+enum Refused {
+    /// The input, the ledger or the person says no: exit 4.
+    Because(anyhow::Error),
+    /// A signal came during the survey.
+    Stopped(i32),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self::Because(error.into())
+    }
+}
+
+struct Applying<'a> {
+    settings: &'a Settings,
+    printer: &'a Printer,
+    endpoint: Endpoint,
+    account: Account,
+    clock: Clock,
+    started_at: DateTime<Utc>,
+    run_id: String,
+    dir: PathBuf,
+    ledger_path: PathBuf,
+    ledger_is_new: bool,
+    signals: Option<UnboundedReceiver<i32>>,
+    /// The run's number, once it has one.
+    run: Option<u32>,
+    /// Whether the record says the same as the counts.
+    record_agrees: bool,
+    tally: Arc<Mutex<Tally>>,
+}
+
+impl Applying<'_> {
+    async fn go(
+        &mut self,
+        state: &StateDir,
+        transport: HttpTransport,
+    ) -> Result<(Counts, Option<StopCause>), Refused> {
+        let (mut ledger, is_new) = Ledger::open(&state.ledger())?;
+        self.ledger_is_new = is_new;
+        ledger.pin(&self.account)?;
+        while let Some(killed) = ledger.find_killed()? {
+            self.recover(&mut ledger, &killed)?;
+        }
+        if is_new {
+            let path = state.ledger();
+            self.printer.say(&format!(
+                "new ledger {}: all rows will be sent",
+                path.display()
+            ));
+        }
+        let survey = self.survey(state, ledger.keys().clone()).await?;
+        self.tell_findings(&survey);
+        let (ledger, plan) = self.plan(ledger, survey).await?;
+        self.tell_plan(&plan);
+        if !self.is_agreed(&plan).await? {
+            return Err(anyhow!("not confirmed").into());
+        }
+        self.send(ledger, plan, transport).await
+    }
+
+    /// Finishes what a killed run left: its files are cut to what its ledger vouches for, what it
+    /// may have sent goes into doubt (rule T7).
+    fn recover(&self, ledger: &mut Ledger, killed: &Killed) -> anyhow::Result<()> {
+        let now = self.clock.wall_now();
+        let dir = &killed.report_dir;
+        for (name, length) in [
+            (results::RESULTS, killed.results_bytes),
+            (results::FAILURES, killed.failures_bytes),
+        ] {
+            let path = dir.join(name);
+            results::cut(&path, length).with_context(|| format!("{}", path.display()))?;
+        }
+        if dir.is_dir() {
+            let summary = match Summary::read(dir) {
+                // It could tell its end, but not record it: all but the rows stands as told.
+                Some(told) => Summary {
+                    counts: killed.counts,
+                    ..told
+                },
+                None => self.summary_of_killed(killed, now),
+            };
+            summary
+                .save(dir)
+                .with_context(|| format!("{}", dir.display()))?;
+        }
+        ledger.close_killed(killed, now)?;
+        let counts = &killed.counts;
+        let settled = counts.read - counts.pending - counts.unknown;
+        self.printer.say(&format!(
+            "run {} was cut off after {} of {}: {} in doubt, to be sent again where this input names them",
+            killed.run_id,
+            words::thousands(settled),
+            count(counts.read, "row"),
+            count(killed.users_in_doubt, "user"),
+        ));
+        Ok(())
+    }
+
+    fn summary_of_killed(&self, killed: &Killed, now: DateTime<Utc>) -> Summary {
+        Summary {
+            run_id: killed.run_id.clone(),
+            run: Some(killed.run),
+            input: names(&killed.input),
+            started_at: killed.started_at,
+            ended_at: now,
+            seconds: (now - killed.started_at).as_seconds_f64().max(0.0),
+            counts: killed.counts,
+            calls: Calls::default(),
+            pace: Pace::default(),
+            stopped_by: Some("killed".into()),
+            message: Some("the run did not end; this was written by the next one".into()),
+            failures: Vec::new(),
+            // 128 + SIGKILL, as a shell tells it.
+            exit_code: 137,
+            ..self.summary()
+        }
+    }
+
+    async fn survey(&mut self, state: &StateDir, keys: Keys) -> Result<Survey, Refused> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let inputs = self.settings.inputs.clone();
+        let spool = state.spool().to_owned();
+        let stop_survey = stop.clone();
+        let mut survey = spawn_blocking(move || {
+            let sources = inputs
+                .iter()
+                .map(|input| Source::open(input, &spool))
+                .collect::<Result<_, _>>()?;
+            Survey::take(sources, keys, &stop_survey)
+        });
+        let signals = self.signals.as_mut().expect("listened to since the start");
+        tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => {
+                stop.store(true, Ordering::Relaxed);
+                // Standard input may never end: it is not waited for.
+                Err(Refused::Stopped(signal))
+            }
+            survey = &mut survey => match survey.expect("the survey does not panic") {
+                Ok(survey) => Ok(survey),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    async fn plan(&self, ledger: Ledger, survey: Survey) -> Result<(Ledger, Plan), Refused> {
+        let wishes = self.settings.wishes;
+        let planned = spawn_blocking(move || {
+            let runs = survey
+                .origins
+                .as_ref()
+                .map_or(&[][..], |origins| &origins.runs);
+            let numbers: Result<HashMap<String, Option<u32>>, LedgerError> = runs
+                .iter()
+                .map(|id| Ok((id.clone(), ledger.run_number(id)?)))
+                .collect();
+            let plan = numbers.and_then(|numbers| {
+                let number = |id: &str| numbers.get(id).copied().flatten();
+                plan::make(survey, wishes, number, |each| ledger.scan(each))
+            });
+            (ledger, plan)
+        });
+        let (ledger, plan) = planned.await.expect("planning does not panic");
+        Ok((ledger, plan?))
+    }
+
+    async fn send(
+        &mut self,
+        mut ledger: Ledger,
+        plan: Plan,
+        transport: HttpTransport,
+    ) -> Result<(Counts, Option<StopCause>), Refused> {
+        let files = ResultFiles::create(&self.dir, &plan.survey().sources, &self.run_id)
+            .with_context(|| format!("{}", self.dir.display()))?;
+        point_latest(&self.settings.report_dir, &self.run_id)
+            .with_context(|| format!("{}/latest", self.settings.report_dir.display()))?;
+        // The last thing that can refuse: a run that has begun ends, or was killed.
+        let run = ledger.begin_run(
+            &NewRun {
+                run_id: &self.run_id,
+                started_at: self.started_at,
+                input: &self.settings.inputs,
+                report_dir: &self.dir,
+                counts: plan.settled,
+            },
+            &plan.closes,
+        )?;
+        self.run = Some(run);
+        // The run counts from the start of sending, not from that of the survey.
+        let clock = Clock::start();
+        let mut observers = self.observers();
+        observers.on(
+            Duration::ZERO,
+            &Event::RunStarted {
+                rows: plan.settled.read,
+                rows_to_send: plan.rows_to_send(),
+                changes: plan.changes,
+            },
+        );
+        let run = Run {
+            engine: Engine::new(self.settings.limits),
+            recorder: Recorder::new(ledger, files, plan.settled),
+            rows: Rows::new(plan),
+            transport: Arc::new(transport),
+            clock,
+            observers: Box::new(observers),
+        };
+        let signals = self.signals.take().expect("listened to since the start");
+        let mut ended = run.go(signals).await;
+        if let Some(recorder) = ended.recorder {
+            let mut ledger = recorder.into_ledger();
+            let exit = Exit::of_run(&ended.counts, ended.stopped.as_ref(), !ended.agrees);
+            let stopped_by = self.stopped_by(&ended.counts, ended.stopped.as_ref());
+            let closed = ledger.end_run(
+                self.run.expect("numbered before it was sent"),
+                self.clock.wall_now(),
+                ended.counts,
+                stopped_by,
+                exit.number(),
+            );
+            // The next run will find it open, and must not be the first to say so.
+            if let Err(error) = closed {
+                ended
+                    .stopped
+                    .get_or_insert(StopCause::NotRecorded(error.to_string()));
+            }
+        }
+        self.record_agrees = ended.agrees;
+        Ok((ended.counts, ended.stopped))
+    }
+
+    fn observers(&self) -> Fanout {
+        let face = self.printer.face(self.settings.progress);
+        let rate = self.settings.limits.rate;
+        Fanout(vec![
+            Box::new(Shared(self.tally.clone())),
+            Box::new(Log),
+            Box::new(Progress::new(face, self.printer.screen(), rate)),
+        ])
+    }
+
+    fn tell_findings(&self, survey: &Survey) {
+        if survey.n_rows() == 0 {
+            self.printer.warn("no rows behind the header");
+        }
+        let n_invalid: u64 = survey.invalid.values().sum();
+        if n_invalid == 0 {
+            return;
+        }
+        self.printer.say(&format!(
+            "{} will not be sent:",
+            count(n_invalid, "invalid row")
+        ));
+        for (at, reason) in &survey.samples {
+            let name = &survey.sources[usize::from(at.file)].name;
+            self.printer
+                .say(&format!("  {name}: line {}: {reason}", at.line));
+        }
+        let more = n_invalid - survey.samples.len() as u64;
+        if more > 0 {
+            self.printer.say(&format!(
+                "  and {} more, see results.csv",
+                words::thousands(more)
+            ));
+        }
+    }
+
+    fn tell_plan(&self, plan: &Plan) {
+        let seconds = plan.changes as f64 / self.settings.limits.rate.get();
+        let mut told = format!(
+            "{}: {} to send",
+            count(plan.settled.read, "row"),
+            count(plan.changes, "change"),
+        );
+        if plan.changes > 0 {
+            told += &format!(
+                " to {}, at least {} at {} a second",
+                self.endpoint,
+                words::duration(Duration::from_secs_f64(seconds)),
+                self.settings.limits.rate.get(),
+            );
+        }
+        self.printer.say(&told);
+        if plan.in_doubt_elsewhere > 0 {
+            self.printer.say(&format!(
+                "{} in doubt since an earlier run, not named by this input, stay in doubt",
+                count(plan.in_doubt_elsewhere, "user"),
+            ));
+        }
+    }
+
+    /// Whether a person at a terminal agrees to a large run; without one nothing ever asks.
+    async fn is_agreed(&mut self, plan: &Plan) -> Result<bool, Refused> {
+        if !must_ask(plan.changes, self.endpoint.is_loopback(), self.settings.yes) {
+            return Ok(true);
+        }
+        let place = format!("{} as {}", self.endpoint, self.account.label);
+        let question = question(plan.changes, plan.rows_to_send(), &place);
+        let printer = self.printer.clone();
+        let signals = self.signals.as_mut().expect("listened to since the start");
+        // The answer is waited for elsewhere, so that Ctrl-C is one, too.
+        tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => {
+                self.printer.screen().line("");
+                Err(Refused::Stopped(signal))
+            }
+            agreed = spawn_blocking(move || printer.confirm(&question)) => {
+                Ok(agreed.expect("asking does not panic"))
+            }
+        }
+    }
+
+    fn stopped_by(&self, counts: &Counts, stopped: Option<&StopCause>) -> Option<&'static str> {
+        match stopped {
+            Some(cause) => Some(cause.name()),
+            None if counts.pending > 0 => Some("limit"),
+            None => None,
+        }
+    }
+
+    /// The parts of the summary that are known from the start.
+    fn summary(&self) -> Summary {
+        Summary {
+            schema_version: SCHEMA_VERSION,
+            run_id: self.run_id.clone(),
+            run: self.run,
+            input: names(&self.settings.inputs),
+            account: Some(self.account.shown()),
+            endpoint: self.endpoint.to_string(),
+            ledger: LedgerUsed {
+                path: self.ledger_path.clone(),
+                new: self.ledger_is_new,
+            },
+            started_at: self.started_at,
+            ended_at: self.clock.wall_now(),
+            seconds: (self.clock.now().as_secs_f64() * 1000.0).round() / 1000.0,
+            counts: Counts::default(),
+            calls: Calls::default(),
+            pace: Pace::default(),
+            stopped_by: None,
+            message: None,
+            failures: Vec::new(),
+            exit_code: 0,
+        }
+    }
+
+    /// Writes the summary and says the last words.
+    fn finish(
+        &self,
+        counts: Counts,
+        stopped: Option<StopCause>,
+        refused: Option<anyhow::Error>,
+    ) -> Done {
+        let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let told_otherwise = self.run.is_some() && tally.counts() != counts;
+        let is_a_bug = told_otherwise || !self.record_agrees;
+        let mut exit = Exit::of_run(&counts, stopped.as_ref(), is_a_bug);
+        if refused.is_some() {
+            exit = Exit::Refused;
+        } else if self.run.is_none()
+            && let Some(StopCause::Signal(number)) = stopped
+        {
+            // Nothing was read, so everything is left.
+            exit = Exit::of_signal(number);
+        }
+        let message = match (&refused, &stopped) {
+            (Some(error), _) => Some(format!("{error:#}")),
+            (None, Some(cause)) => Some(reason(cause)),
+            (None, None) => None,
+        };
+        let stopped_by = match &refused {
+            Some(_) => Some("refused"),
+            None => self.stopped_by(&counts, stopped.as_ref()),
+        };
+        let mut summary = Summary {
+            counts,
+            calls: tally.calls().clone(),
+            pace: tally.pace(self.settings.limits.rate.get()),
+            stopped_by: stopped_by.map(Into::into),
+            message,
+            failures: tally.failures(FAILURE_CODES),
+            exit_code: exit.number(),
+            ..self.summary()
+        };
+        if let Err(error) = summary.save(&self.dir) {
+            let path = self.dir.display();
+            self.printer.error(&anyhow!(
+                "{path}: summary.json could not be written: {error}"
+            ));
+            if matches!(exit, Exit::Done | Exit::SomeFailed) {
+                exit = Exit::StoppedEarly;
+                summary.exit_code = exit.number();
+            }
+        }
+        let words = last_words(&summary, &self.dir, &self.settings.repeat);
+        self.printer.last_words(&words, exit);
+        if self.settings.json
+            && let Err(error) = self.printer.data(&summary.to_json())
+        {
+            self.printer
+                .warn(&format!("the summary could not be printed: {error}"));
+        }
+        Done {
+            exit,
+            summary: Some((summary, self.dir.clone())),
+        }
+    }
+}
+
+/// Lets the tally be read when the run has given up its observers.
+struct Shared(Arc<Mutex<Tally>>);
+
+impl Observer for Shared {
+    fn on(&mut self, at: Duration, event: &Event) {
+        let mut tally = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.on(at, event);
+    }
+}
+
+fn names(inputs: &[String]) -> Vec<InputName> {
+    let names = inputs.iter().cloned();
+    names.map(|name| InputName { name }).collect()
+}
+
+/// The endpoint, and where it stands.
+fn endpoint_named(settings: &Settings) -> String {
+    // What stands before an @ may be a password.
+    let endpoint = match settings.endpoint.contains('@') {
+        true => "…@…",
+        false => &settings.endpoint,
+    };
+    match settings.origins.of("endpoint") {
+        Origin::Flag(_) | Origin::Default => format!("--endpoint {endpoint}"),
+        origin => format!("{origin}: endpoint {endpoint}"),
+    }
+}
+
+/// The run's name: its time, and four characters so that two of one second differ.
+fn run_id(at: DateTime<Utc>) -> String {
+    const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let random: [u8; 4] = rand::random();
+    let tail: String = random
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect();
+    format!("{}-{tail}", at.format("%Y%m%dT%H%M%SZ"))
+}

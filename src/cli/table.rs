@@ -1,0 +1,67 @@
+//! Text in columns, for a terminal of any width and for a pipe.
+
+use std::io::{self, IsTerminal};
+
+/// Columns where there is no terminal to ask.
+pub const COLUMNS: usize = 80;
+
+/// Fewer than these are not laid out for: the terminal breaks the lines then.
+pub const FEWEST: usize = 72;
+
+/// The columns of standard output: the terminal's, or 80 where there is none.
+pub fn columns() -> usize {
+    let out = io::stdout();
+    if !out.is_terminal() {
+        return COLUMNS;
+    }
+    let size = rustix::termios::tcgetwinsize(out).ok();
+    // Some terminals don't know, and say 0.
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 {
+        COLUMNS
+    } else {
+        columns.max(FEWEST)
+    }
+}
+
+/// `text` in lines of at most `width` characters, broken at blanks; a longer word stands alone.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("begins with one");
+        let n = line.chars().count();
+        if n == 0 {
+            line.push_str(word);
+        } else if n + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// `text` behind `before`, its further lines indented to begin below it.
+pub fn hanging(before: &str, text: &str, columns: usize) -> String {
+    let indent = before.chars().count();
+    let lines = wrap(text, columns.saturating_sub(indent).max(20));
+    format!("{before}{}\n", lines.join(&format!("\n{:indent$}", "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_at_blanks() {
+        assert_eq!(wrap("a bb ccc", 4), ["a bb", "ccc"]);
+        assert_eq!(wrap("abcdef g", 4), ["abcdef", "g"]);
+        assert_eq!(wrap("", 4), [""]);
+        let told = hanging("  run  ", "goes on until it is stopped by somebody", 30);
+        assert_eq!(
+            told,
+            "  run  goes on until it is\n       stopped by somebody\n"
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! The pace: never more than N sends in any window of one second, from the first to the last,
+//! after idle gaps and pauses too, and never "catching up" (rules P1, P2).
+//!
+//! governor holds the cap. It is told the time rather than asking for it: a send that wakes
+//! within [`GRACE`] of its permit is entered at the permit's instant, so that timers that wake a
+//! little late cost no throughput; one that wakes later is entered at the real instant, so that
+//! nothing is caught up. To make up for the jitter that the first case lets through, the spacing
+//! is a grace longer than a second over N would be: N + 1 sends always span more than a second.
+//!
+//! The limiter is never rebuilt (a new one gives one send away free); whatever else slows the
+//! pace only ever picks later instants.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+/// How late a send may be and still count as sent at its permit's instant. Timers of the runtime
+/// are good to a millisecond; measured on a busy machine two are enough.
+pub const GRACE: Duration = Duration::from_millis(2);
+
+/// Calls per second that we allow ourselves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate(f64);
+
+impl Rate {
+    /// The slowest pace that makes sense: a call in ten seconds.
+    pub const MIN: f64 = 0.1;
+    /// The fastest: spacing is counted in nanoseconds, beyond this it would be too coarse.
+    pub const MAX: f64 = 1_000_000.0;
+
+    /// `per_second` calls per second; `None` outside of [`Self::MIN`] to [`Self::MAX`].
+    pub fn per_second(per_second: f64) -> Option<Self> {
+        (Self::MIN..=Self::MAX)
+            .contains(&per_second)
+            .then_some(Self(per_second))
+    }
+
+    /// Calls per second.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// The time from one permit to the next: a second and the grace, over N, rounded up.
+    pub fn spacing(self) -> Duration {
+        let second = Duration::from_secs(1) + GRACE;
+        Duration::from_nanos((second.as_nanos() as f64 / self.0).ceil() as u64)
+    }
+}
+
+/// Hands out permits to send.
+#[derive(Debug)]
+pub struct Pacer {
+    limiter: RateLimiter<NotKeyed, InMemoryState, FedClock, NoOpMiddleware<Nanos>>,
+    clock: FedClock,
+    spacing: Duration,
+    /// What governor was last told; `None` before the first permit.
+    fed: Option<Duration>,
+    /// No permit before this, whatever governor says.
+    not_before: Duration,
+}
+
+impl Pacer {
+    /// A pacer that has not handed out a permit yet.
+    pub fn new(rate: Rate) -> Self {
+        let clock = FedClock::default();
+        let spacing = rate.spacing();
+        let quota = Quota::with_period(spacing).expect("a spacing is longer than nothing");
+        Self {
+            limiter: RateLimiter::direct_with_clock(quota, clock.clone()),
+            clock,
+            spacing,
+            fed: None,
+            not_before: Duration::ZERO,
+        }
+    }
+
+    /// When the next permit is due; may be past.
+    pub fn due(&self) -> Duration {
+        let Some(fed) = self.fed else {
+            return self.not_before;
+        };
+        self.clock.feed(fed);
+        // At the instant of the last permit the next is always refused, which costs nothing and
+        // tells when it is due.
+        let due = match self.limiter.check() {
+            Err(not_until) => Duration::from_nanos(not_until.earliest_possible().as_u64()),
+            Ok(()) => unreachable!("two permits at one instant"),
+        };
+        due.max(self.not_before)
+    }
+
+    /// Takes a permit to send now. Returns the instant at which the send is entered; to leave
+    /// later than a [`GRACE`] after that is to be [`Self::left_late`].
+    ///
+    /// # Errors
+    /// When it is too early: the instant to come back at.
+    pub fn take(&mut self, now: Duration) -> Result<Duration, Duration> {
+        let due = self.due();
+        if now < due {
+            return Err(due);
+        }
+        let feed = if now - due <= GRACE && self.fed.is_some() {
+            due
+        } else {
+            now
+        };
+        self.clock.feed(feed);
+        self.limiter
+            .check()
+            .expect("governor agrees with its own due instant");
+        self.fed = Some(feed);
+        Ok(feed)
+    }
+
+    /// A call left at `at`, later than its permit by more than the grace (the machine was busy):
+    /// what follows is moved back, so that the calls after it don't crowd into its second.
+    pub fn left_late(&mut self, at: Duration) {
+        self.not_before = self.not_before.max(at + self.spacing.saturating_sub(GRACE));
+    }
+}
+
+/// A clock that says what it was last told.
+#[derive(Debug, Clone, Default)]
+struct FedClock(Arc<AtomicU64>);
+
+impl FedClock {
+    fn feed(&self, at: Duration) {
+        let nanos = u64::try_from(at.as_nanos()).expect("a run is shorter than 584 years");
+        self.0.store(nanos, Ordering::Relaxed);
+    }
+}
+
+impl Clock for FedClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::new(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The largest number of instants in any window `[t, t + 1 s)`.
+    fn most_in_a_second(sent: &[Duration]) -> usize {
+        let mut from = 0;
+        let mut most = 0;
+        for (to, at) in sent.iter().enumerate() {
+            while sent[from] + Duration::from_secs(1) <= *at {
+                from += 1;
+            }
+            most = most.max(to + 1 - from);
+        }
+        most
+    }
+
+    /// Takes permits until `end`, waking `late(n)` after each due instant.
+    fn sends(
+        pacer: &mut Pacer,
+        end: Duration,
+        mut late: impl FnMut(usize) -> Duration,
+    ) -> Vec<Duration> {
+        let mut now = Duration::ZERO;
+        let mut sent = Vec::new();
+        while now < end {
+            match pacer.take(now) {
+                Ok(_) => sent.push(now),
+                Err(due) => now = due + late(sent.len()),
+            }
+        }
+        sent
+    }
+
+    fn rate(per_second: f64) -> Rate {
+        Rate::per_second(per_second).unwrap()
+    }
+
+    #[test]
+    fn p2_twenty_a_second_is_reached_and_twenty_one_never() {
+        let end = Duration::from_secs(60);
+        let sent = sends(&mut Pacer::new(rate(20.0)), end, |n| {
+            Duration::from_micros(137 * (n as u64 % 9))
+        });
+        assert_eq!(most_in_a_second(&sent), 20);
+        let mean = sent.len() as f64 / 60.0;
+        assert!(mean >= 19.9, "{mean}/s");
+    }
+
+    #[test]
+    fn p2_the_first_second_holds_no_burst() {
+        for per_second in [1.0, 3.0, 7.0, 20.0, 30.0, 999.0] {
+            let end = Duration::from_millis(1000);
+            let sent = sends(&mut Pacer::new(rate(per_second)), end, |_| Duration::ZERO);
+            let most = per_second as usize;
+            let fits = most - most / 500..=most;
+            assert!(
+                fits.contains(&sent.len()),
+                "{} at {per_second}/s",
+                sent.len()
+            );
+        }
+    }
+
+    #[test]
+    fn p2_a_long_pause_is_not_caught_up() {
+        let mut pacer = Pacer::new(rate(20.0));
+        let mut sent = sends(&mut pacer, Duration::from_secs(2), |_| Duration::ZERO);
+        let mut now = Duration::from_secs(600);
+        while now < Duration::from_secs(603) {
+            match pacer.take(now) {
+                Ok(_) => sent.push(now),
+                Err(due) => now = due,
+            }
+        }
+        assert_eq!(most_in_a_second(&sent), 20);
+    }
+
+    #[test]
+    fn p2_a_call_that_left_late_moves_the_rest_back() {
+        let mut pacer = Pacer::new(rate(20.0));
+        pacer.take(Duration::ZERO).unwrap();
+        let late = Duration::from_millis(30);
+        pacer.left_late(late);
+        let due = pacer.take(Duration::from_millis(51)).unwrap_err();
+        assert_eq!(due, late + rate(20.0).spacing() - GRACE);
+    }
+
+    #[test]
+    fn rates_out_of_range_are_none() {
+        for wrong in [0.0, 0.09, -1.0, 1_000_000.1, f64::NAN, f64::INFINITY] {
+            assert_eq!(Rate::per_second(wrong), None, "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn p2_never_more_than_n_in_any_second(
+            per_second in 1_u32..400,
+            late in prop::collection::vec(0_u64..8_000, 1..50),
+        ) {
+            let mut pacer = Pacer::new(rate(f64::from(per_second)));
+            let sent = sends(&mut pacer, Duration::from_secs(4), |n| {
+                Duration::from_micros(late[n % late.len()])
+            });
+            prop_assert!(most_in_a_second(&sent) <= per_second as usize);
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! Bytes to records: csv-core (the parser of the csv crate) over a file that is read by position,
+//! so that several passes can share one open descriptor and a rename over the file's name is
+//! harmless (rule T6).
+//!
+//! The csv crate's own reader is not used because two things matter here that it doesn't tell:
+//! the exact line of a record (it counts neither CRLF nor blank lines to the record that follows),
+//! and that a quote was never closed (it swallows the rest of the file into one cell without a
+//! word).
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use csv_core::ReadRecordResult;
+
+/// The longest record: far more than any profile needs, far less than a file that an open quote
+/// swallows. Bytes.
+pub const MAX_RECORD: usize = 64 * 1024;
+
+const BLOCK: usize = 256 * 1024;
+const SMALL_BLOCK: usize = 1024;
+
+/// Why a file's records can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The system says no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A quote opened here is never closed.
+    #[error(
+        "line {line}: the quote (\") that opens here is never closed: everything after it would be one cell"
+    )]
+    OpenQuote {
+        /// Line of the quote.
+        line: u64,
+    },
+    /// More than [`MAX_RECORD`] bytes.
+    #[error("line {line}: the record that begins here is longer than {} KB: probably a quote (\") that is never closed", MAX_RECORD / 1024)]
+    TooLong {
+        /// Line on which the record begins.
+        line: u64,
+    },
+}
+
+/// Reads a file record by record.
+#[derive(Debug)]
+pub struct Records {
+    file: Arc<File>,
+    block: usize,
+    parser: csv_core::Reader,
+    buffer: Vec<u8>,
+    /// `buffer[from..fed]` is the record being read, `buffer[fed..filled]` is still to be parsed.
+    from: usize,
+    fed: usize,
+    filled: usize,
+    /// Where in the file `buffer` begins.
+    offset: u64,
+    cells: Vec<u8>,
+    ends: Vec<usize>,
+    /// Line of the byte at `from`.
+    line: u64,
+    /// The byte before `from` was a CR: an LF at `from` belongs to it.
+    after_cr: bool,
+    last: Last,
+}
+
+/// Where the last record is.
+#[derive(Debug, Default)]
+struct Last {
+    line: u64,
+    offset: u64,
+    n_bytes: usize,
+    n_cells: usize,
+}
+
+/// One record, borrowed from the reader.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'r> {
+    /// Line on which it begins, from 1.
+    pub line: u64,
+    /// Where in the file it begins.
+    pub offset: u64,
+    cells: &'r [u8],
+    ends: &'r [usize],
+}
+
+impl<'r> Record<'r> {
+    /// Number of cells.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether it has no cell at all.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Whether every cell is empty or blank.
+    pub fn is_blank(&self) -> bool {
+        self.cells.iter().all(u8::is_ascii_whitespace)
+    }
+
+    /// Whether every cell is text.
+    pub fn is_utf8(&self) -> bool {
+        (0..self.len()).all(|at| {
+            self.cell(at)
+                .is_some_and(|cell| std::str::from_utf8(cell).is_ok())
+        })
+    }
+
+    /// The bytes of a cell.
+    pub fn cell(&self, at: usize) -> Option<&'r [u8]> {
+        let end = *self.ends.get(at)?;
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        Some(&self.cells[start..end])
+    }
+
+    /// All cells, to keep.
+    pub fn to_cells(self) -> csv::ByteRecord {
+        (0..self.len()).filter_map(|at| self.cell(at)).collect()
+    }
+}
+
+impl Records {
+    /// Reads `file` from byte `offset`, which stands on line `line`.
+    pub fn new(file: Arc<File>, offset: u64, line: u64) -> Self {
+        Self::in_blocks(BLOCK, file, offset, line)
+    }
+
+    /// The same for a single record: reads little at a time.
+    pub fn single(file: Arc<File>, offset: u64, line: u64) -> Self {
+        Self::in_blocks(SMALL_BLOCK, file, offset, line)
+    }
+
+    fn in_blocks(block: usize, file: Arc<File>, offset: u64, line: u64) -> Self {
+        Self {
+            block,
+            file,
+            parser: csv_core::Reader::new(),
+            buffer: Vec::new(),
+            from: 0,
+            fed: 0,
+            filled: 0,
+            offset,
+            cells: vec![0; 1024],
+            ends: vec![0; 32],
+            line,
+            after_cr: false,
+            last: Last::default(),
+        }
+    }
+
+    /// The next record; `None` at the end of the file.
+    ///
+    /// # Errors
+    /// When the file can't be read, a record is too long or its quote is never closed.
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, RecordError> {
+        let (mut n_bytes, mut n_cells) = (0, 0);
+        loop {
+            // To the parser, nothing more to read is the end of the file.
+            if self.fed == self.filled {
+                self.fill()?;
+            }
+            let (result, read, written, ended) = self.parser.read_record(
+                &self.buffer[self.fed..self.filled],
+                &mut self.cells[n_bytes..],
+                &mut self.ends[n_cells..],
+            );
+            let at_end = self.fed == self.filled;
+            self.fed += read;
+            n_bytes += written;
+            n_cells += ended;
+            match result {
+                ReadRecordResult::InputEmpty => {
+                    if self.fed - self.from > MAX_RECORD {
+                        return Err(self.too_long());
+                    }
+                }
+                ReadRecordResult::OutputFull => self.cells.resize(self.cells.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::End => return Ok(None),
+                ReadRecordResult::Record => {
+                    if self.fed - self.from > MAX_RECORD {
+                        return Err(self.too_long());
+                    }
+                    let (line, offset) = self.pass_record(at_end)?;
+                    self.last = Last {
+                        line,
+                        offset,
+                        n_bytes,
+                        n_cells,
+                    };
+                    return Ok(Some(self.last_record()));
+                }
+            }
+        }
+    }
+
+    /// The record that [`Self::next_record`] returned last.
+    pub fn last_record(&self) -> Record<'_> {
+        Record {
+            line: self.last.line,
+            offset: self.last.offset,
+            cells: &self.cells[..self.last.n_bytes],
+            ends: &self.ends[..self.last.n_cells],
+        }
+    }
+
+    /// Counts the lines of the record just parsed and moves behind it.
+    fn pass_record(&mut self, at_end: bool) -> Result<(u64, u64), RecordError> {
+        let raw = &self.buffer[self.from..self.fed];
+        let lead = raw
+            .iter()
+            .position(|byte| !matches!(byte, b'\r' | b'\n'))
+            .unwrap_or(raw.len());
+        let (blank, content) = raw.split_at(lead);
+        let line = self.line + line_ends(blank, &mut self.after_cr);
+        let offset = self.offset + (self.from + lead) as u64;
+        // Only at the end of the file can a quote still be open.
+        if at_end && let Some(quote) = open_quote(content) {
+            let line = line + line_ends(&content[..quote], &mut false);
+            return Err(RecordError::OpenQuote { line });
+        }
+        if !content.is_empty() {
+            self.after_cr = false;
+        }
+        self.line = line + line_ends(content, &mut self.after_cr);
+        self.from = self.fed;
+        Ok((line, offset))
+    }
+
+    fn too_long(&mut self) -> RecordError {
+        let raw = &self.buffer[self.from..self.fed];
+        let lead = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let lead = lead.count();
+        RecordError::TooLong {
+            line: self.line + line_ends(&raw[..lead], &mut self.after_cr),
+        }
+    }
+
+    /// Reads on, keeping the record that has begun.
+    fn fill(&mut self) -> io::Result<()> {
+        self.buffer.copy_within(self.from..self.filled, 0);
+        self.offset += self.from as u64;
+        self.filled -= self.from;
+        self.fed -= self.from;
+        self.from = 0;
+        if self.buffer.len() < self.filled + self.block {
+            self.buffer.resize(self.filled + self.block, 0);
+        }
+        let at = self.offset + self.filled as u64;
+        loop {
+            match self.file.read_at(&mut self.buffer[self.filled..], at) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+                Ok(read) => {
+                    self.filled += read;
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Counts LF, CRLF and CR; `after_cr` says whether the byte before was a CR, and then whether the
+/// last one is.
+fn line_ends(bytes: &[u8], after_cr: &mut bool) -> u64 {
+    let mut ends = 0;
+    for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+        let follows_cr = if at == 0 {
+            *after_cr
+        } else {
+            bytes[at - 1] == b'\r'
+        };
+        if bytes[at] == b'\r' || !follows_cr {
+            ends += 1;
+        }
+    }
+    if let Some(last) = bytes.last() {
+        *after_cr = *last == b'\r';
+    }
+    ends
+}
+
+/// Where the quote stands that is still open at the end of `record`, by csv-core's own rules: a
+/// quote opens only at the beginning of a cell, and two of them within are one.
+fn open_quote(record: &[u8]) -> Option<usize> {
+    let mut opened = None;
+    let mut cell_begins = true;
+    let mut bytes = record.iter().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
+        match (opened, byte) {
+            (Some(_), b'"') => {
+                if bytes.next_if(|(_, next)| **next == b'"').is_none() {
+                    opened = None;
+                }
+                cell_begins = false;
+            }
+            (Some(_), _) => {}
+            (None, b'"') if cell_begins => opened = Some(at),
+            (None, b',') => cell_begins = true,
+            (None, _) => cell_begins = false,
+        }
+    }
+    opened
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn records(text: &[u8]) -> Records {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text).unwrap();
+        Records::new(Arc::new(file), 0, 1)
+    }
+
+    fn lines(text: &str) -> Vec<(u64, String)> {
+        let mut records = records(text.as_bytes());
+        let mut seen = Vec::new();
+        while let Some(record) = records.next_record().unwrap() {
+            let first = String::from_utf8(record.cell(0).unwrap().to_vec()).unwrap();
+            let begins = &text.as_bytes()[record.offset as usize..];
+            assert!(begins[0] != b'\n' && begins[0] != b'\r');
+            seen.push((record.line, first));
+        }
+        seen
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_counts() {
+        let expected = vec![
+            (1, "a".to_owned()),
+            (2, "1\nx".to_owned()),
+            (6, "3".to_owned()),
+            (7, "4".to_owned()),
+        ];
+        let text = "a,b\n\"1\nx\",2\n\n\n3,y\n4,z";
+        assert_eq!(lines(text), expected);
+        let crlf: Vec<u64> = lines(&text.replace('\n', "\r\n"))
+            .iter()
+            .map(|(line, _)| *line)
+            .collect();
+        assert_eq!(crlf, [1, 2, 6, 7]);
+        let cr: Vec<u64> = lines(&text.replace('\n', "\r"))
+            .iter()
+            .map(|(line, _)| *line)
+            .collect();
+        assert_eq!(cr, [1, 2, 6, 7]);
+    }
+
+    #[test]
+    fn an_open_quote_is_found_where_it_opens() {
+        for (text, line) in [
+            ("a,b\n1,\"2\n3,4\n5,6\n", 2),
+            ("a,b\n\"1\n\n3\",\"4\n5,6", 4),
+            ("a,b\n\n1,2\n\"", 4),
+            ("a,b\n1,\"x\"\"\n", 2),
+        ] {
+            let mut records = records(text.as_bytes());
+            let error = loop {
+                match records.next_record() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("{text:?} was read to its end"),
+                    Err(error) => break error,
+                }
+            };
+            assert!(
+                matches!(error, RecordError::OpenQuote { line: found } if found == line),
+                "{text:?}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_closed_quote_at_the_very_end_is_fine() {
+        for text in [
+            "a\n\"x\"",
+            "a\n\"x\"\"\"",
+            "a\nx\"y",
+            "a\n\"x\"y",
+            "a\n\"\"",
+        ] {
+            let mut records = records(text.as_bytes());
+            while records.next_record().unwrap().is_some() {}
+        }
+    }
+
+    #[test]
+    fn a_record_that_swallows_too_much_is_an_error_before_the_end() {
+        let mut text = b"a,b\n1,\"2\n".to_vec();
+        text.extend(b"3,4\n".repeat(100_000));
+        text.extend(b"5,\"\n");
+        let mut records = records(&text);
+        assert!(records.next_record().unwrap().is_some());
+        let error = records.next_record().unwrap_err();
+        assert!(matches!(error, RecordError::TooLong { line: 2 }), "{error}");
+    }
+
+    proptest! {
+        /// The same cells as the csv crate, and never a panic, whatever the bytes.
+        #[test]
+        fn reads_what_the_csv_crate_reads(text in "[a,\"\r\n é]{0,60}") {
+            let mut ours = records(text.as_bytes());
+            let mut theirs = csv::ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .from_reader(text.as_bytes());
+            let mut expected = csv::ByteRecord::new();
+            loop {
+                let more = theirs.read_byte_record(&mut expected).unwrap();
+                match ours.next_record() {
+                    Ok(Some(record)) => {
+                        prop_assert!(more);
+                        prop_assert_eq!(record.to_cells(), expected.clone());
+                    }
+                    Ok(None) => {
+                        prop_assert!(!more);
+                        break;
+                    }
+                    // The csv crate can't tell.
+                    Err(RecordError::OpenQuote { .. }) => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+}

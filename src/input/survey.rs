@@ -1,0 +1,395 @@
+//! The first pass: checks every row and keeps, of each, a key for its user and one for each value
+//! (24 bytes a row), sorted by user. What the rows of a user come to is then seen by walking over
+//! neighbours.
+//!
+//! Only where a user stands in several rows is a second look at the text needed, to be sure that
+//! it is one user and not two whose keys collide (rule T1). That look costs another reading of
+//! the input and, while it lasts, the text of those users' ids.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::records::Records;
+use super::rows::{Reason, Row};
+use super::{InputError, Source};
+use crate::keys::{Keys, ValueKey};
+use crate::model::{Field, PerField, RowRef};
+
+/// Rows are numbered in 28 bits.
+pub const MAX_ROWS: u32 = 1 << 28;
+
+/// Samples of invalid rows that are kept to be shown.
+const SAMPLES: usize = 10;
+
+/// What is kept of a row: 24 bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The user's key; 0 where the row has no readable user id.
+    pub user: u64,
+    /// What the row sets; both not set where it is invalid.
+    pub sets: PerField<ValueKey>,
+    /// The row's number, from 0, over all files.
+    pub row: u32,
+}
+
+impl Entry {
+    /// Whether the row itself is wrong.
+    pub fn is_invalid(&self) -> bool {
+        !self.sets.nickname.is_set() && !self.sets.avatar.is_set()
+    }
+}
+
+/// What the first pass found.
+pub struct Survey {
+    /// The files, in their order.
+    pub sources: Vec<Source>,
+    /// The number of each file's first row.
+    pub first_rows: Vec<u32>,
+    /// One for each row, sorted by user, then by row.
+    pub entries: Vec<Entry>,
+    /// Tells the line of a row.
+    pub lines: Lines,
+    /// Where the rows come from, when the input is a `failures.csv`.
+    pub origins: Option<Origins>,
+    /// What the keys of the entries were made with.
+    pub keys: Keys,
+    /// How many rows are invalid in which way.
+    pub invalid: BTreeMap<&'static str, u64>,
+    /// The first of them, and why.
+    pub samples: Vec<(RowRef, Reason)>,
+    /// Rows without any text, which are no rows.
+    pub blank_rows: u64,
+}
+
+/// Which run wrote each row of a `failures.csv` (rule T5).
+#[derive(Debug, Default)]
+pub struct Origins {
+    /// The runs, by their ids.
+    pub runs: Vec<String>,
+    of_row: Vec<u16>,
+}
+
+impl Origins {
+    /// The index in [`Self::runs`] of the run that wrote `row`. `None` for a row that a person
+    /// added.
+    pub fn of(&self, row: u32) -> Option<usize> {
+        usize::from(self.of_row[row as usize]).checked_sub(1)
+    }
+
+    fn push(&mut self, run: &str) {
+        let number = match self.runs.iter().position(|known| known == run) {
+            _ if run.is_empty() => 0,
+            Some(at) => at + 1,
+            None => {
+                self.runs.push(run.into());
+                self.runs.len()
+            }
+        };
+        // A file that was fed back 65,535 times is not from this world.
+        self.of_row.push(u16::try_from(number).unwrap_or(u16::MAX));
+    }
+}
+
+/// The line of each row, kept only where it is not the line after the row before.
+#[derive(Debug, Default)]
+pub struct Lines {
+    breaks: Vec<(u32, u64)>,
+    next: (u32, u64),
+}
+
+impl Lines {
+    fn push(&mut self, row: u32, line: u64) {
+        if self.breaks.is_empty() || self.next != (row, line) {
+            self.breaks.push((row, line));
+        }
+        self.next = (row + 1, line + 1);
+    }
+
+    /// The line on which a row begins, in its file.
+    pub fn of(&self, row: u32) -> u64 {
+        let after = self.breaks.partition_point(|(first, _)| *first <= row);
+        let (first, line) = self.breaks[after - 1];
+        line + u64::from(row - first)
+    }
+}
+
+impl Survey {
+    /// Reads all sources once. `stop` is looked at now and then.
+    ///
+    /// # Errors
+    /// When a file can't be read or its records can't be told apart.
+    pub fn take(sources: Vec<Source>, keys: Keys, stop: &AtomicBool) -> Result<Self, InputError> {
+        let fed_back = sources
+            .iter()
+            .find(|source| source.header.fed_back.is_some());
+        if let (Some(source), true) = (fed_back, sources.len() > 1) {
+            let name = source.name.clone();
+            return Err(InputError::FedBackAmongOthers { name });
+        }
+        let mut survey = Self {
+            origins: fed_back.map(|_| Origins::default()),
+            first_rows: Vec::with_capacity(sources.len()),
+            entries: Vec::new(),
+            lines: Lines::default(),
+            keys,
+            invalid: BTreeMap::new(),
+            samples: Vec::new(),
+            blank_rows: 0,
+            sources: Vec::new(),
+        };
+        for (file, source) in sources.iter().enumerate() {
+            survey.first_rows.push(survey.next_row()?);
+            survey.read(file as u16, source, stop)?;
+        }
+        survey.sources = sources;
+        survey.sort();
+        survey.tell_users_apart(stop)?;
+        Ok(survey)
+    }
+
+    /// Rows read.
+    pub fn n_rows(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// Where a row stands.
+    pub fn at(&self, row: u32) -> RowRef {
+        RowRef {
+            file: file_of(&self.first_rows, row),
+            line: self.lines.of(row),
+        }
+    }
+
+    /// A row's name in a message about a row of `file`.
+    pub fn name_of(&self, row: u32, file: usize) -> String {
+        let at = self.at(row);
+        if usize::from(at.file) == file {
+            format!("line {}", at.line)
+        } else {
+            let name = &self.sources[usize::from(at.file)].name;
+            format!("line {} of {name}", at.line)
+        }
+    }
+
+    fn next_row(&self) -> Result<u32, InputError> {
+        u32::try_from(self.entries.len())
+            .ok()
+            .filter(|row| *row < MAX_ROWS)
+            .ok_or(InputError::TooManyRows)
+    }
+
+    fn read(&mut self, file: u16, source: &Source, stop: &AtomicBool) -> Result<(), InputError> {
+        let mut records = records_of(source)?;
+        while let Some(record) = next(source, &mut records)? {
+            if record.is_blank() {
+                self.blank_rows += 1;
+                continue;
+            }
+            let number = self.next_row()?;
+            if number.is_multiple_of(4096) && stop.load(Ordering::Relaxed) {
+                return Err(InputError::Stopped);
+            }
+            let row = Row::read(&source.header, &record);
+            if let (Some(columns), Some(origins)) = (source.header.fed_back, &mut self.origins) {
+                let run = record.cell(columns.run).unwrap_or_default();
+                origins.push(String::from_utf8_lossy(run).trim());
+            }
+            if let Err(reason) = row.sets {
+                *self.invalid.entry(reason.code()).or_default() += 1;
+                if self.samples.len() < SAMPLES {
+                    let line = record.line;
+                    self.samples.push((RowRef { file, line }, reason));
+                }
+            }
+            self.lines.push(number, record.line);
+            self.entries.push(entry(&self.keys, number, &row));
+        }
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        self.entries
+            .sort_unstable_by_key(|entry| (entry.user, entry.row));
+    }
+
+    /// Makes sure that neighbours with one key are one user.
+    fn tell_users_apart(&mut self, stop: &AtomicBool) -> Result<(), InputError> {
+        loop {
+            let shared = self
+                .entries
+                .windows(2)
+                .any(|pair| pair[0].user == pair[1].user && pair[0].user != 0);
+            if !shared {
+                return Ok(());
+            }
+            let colliding = self.find_colliding(stop)?;
+            if colliding.is_empty() {
+                return Ok(());
+            }
+            for user in &colliding {
+                self.keys.tell_apart(user);
+            }
+            self.entries.clear();
+            self.origins = self.origins.take().map(|_| Origins::default());
+            self.lines = Lines::default();
+            self.invalid.clear();
+            self.samples.clear();
+            self.blank_rows = 0;
+            for file in 0..self.sources.len() {
+                let source = self.sources[file].clone();
+                self.read(file as u16, &source, stop)?;
+            }
+            self.sort();
+        }
+    }
+
+    /// Users whose key belongs to another user of the input, too.
+    fn find_colliding(&self, stop: &AtomicBool) -> Result<BTreeSet<Box<str>>, InputError> {
+        let mut shared: HashMap<u64, Option<Box<str>>> = HashMap::new();
+        for pair in self.entries.windows(2) {
+            if pair[0].user == pair[1].user && pair[0].user != 0 {
+                shared.insert(pair[0].user, None);
+            }
+        }
+        let mut colliding = BTreeSet::new();
+        let mut n_rows = 0_u32;
+        for source in &self.sources {
+            let mut records = records_of(source)?;
+            while let Some(record) = next(source, &mut records)? {
+                n_rows = n_rows.wrapping_add(1);
+                if n_rows.is_multiple_of(4096) && stop.load(Ordering::Relaxed) {
+                    return Err(InputError::Stopped);
+                }
+                let Some(user) = Row::read(&source.header, &record).user else {
+                    continue;
+                };
+                match shared.get_mut(&self.keys.user(user).key) {
+                    Some(Some(first)) if **first != *user => {
+                        colliding.insert(Box::from(user));
+                    }
+                    Some(first @ None) => *first = Some(user.into()),
+                    Some(Some(_)) | None => {}
+                }
+            }
+        }
+        Ok(colliding)
+    }
+}
+
+/// What is kept of a row.
+pub fn entry(keys: &Keys, number: u32, row: &Row<'_>) -> Entry {
+    let user = row.user.map(|user| keys.user(user));
+    let sets = match (user, row.sets) {
+        (Some(user), Ok(sets)) => PerField::from_fn(|field: Field| {
+            sets[field].map_or(ValueKey::NOT_SET, |text| keys.value(user, field, text))
+        }),
+        _ => PerField::default(),
+    };
+    Entry {
+        user: user.map_or(0, |user| user.key),
+        sets,
+        row: number,
+    }
+}
+
+/// The file of a row, by the numbers of the files' first rows.
+pub fn file_of(first_rows: &[u32], row: u32) -> u16 {
+    (first_rows.partition_point(|first| *first <= row) - 1) as u16
+}
+
+fn records_of(source: &Source) -> Result<Records, InputError> {
+    source.rows().map_err(|error| InputError::Records {
+        name: source.name.clone(),
+        error,
+    })
+}
+
+fn next<'r>(
+    source: &Source,
+    records: &'r mut Records,
+) -> Result<Option<super::records::Record<'r>>, InputError> {
+    records.next_record().map_err(|error| InputError::Records {
+        name: source.name.clone(),
+        error,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        Source::from_file("users.csv", file).unwrap()
+    }
+
+    fn survey(keys: Keys, texts: &[&str]) -> Survey {
+        let sources = texts.iter().map(|text| source(text)).collect();
+        Survey::take(sources, keys, &AtomicBool::new(false)).unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_24_bytes() {
+        assert_eq!(size_of::<Entry>(), 24);
+    }
+
+    #[test]
+    fn t1_users_that_hash_alike_are_compared_as_text() {
+        let mut text = "UserId,Nickname\n".to_owned();
+        for n in 0..40 {
+            text += &format!("user{},name{n}\n", n % 20);
+        }
+        let survey = survey(Keys::colliding(2), &[&text]);
+        let mut groups: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        for entry in &survey.entries {
+            groups.entry(entry.user).or_default().push(entry.row);
+        }
+        assert_eq!(groups.len(), 20, "one group for each user");
+        for rows in groups.values() {
+            assert_eq!(rows.len(), 2);
+            assert_eq!(rows[0] + 20, rows[1]);
+        }
+    }
+
+    #[test]
+    fn rows_are_found_again_by_file_and_line() {
+        let survey = survey(
+            Keys::new([1; 16]),
+            &[
+                "UserId,Nickname\na,1\n\n\"b\",\"2\n2\"\nc,3\n",
+                "Avatar,UserId\n,\nhttps://x/1.png,d\n",
+            ],
+        );
+        assert_eq!(survey.blank_rows, 1);
+        let at = |row| (survey.at(row).file, survey.at(row).line);
+        assert_eq!(
+            [at(0), at(1), at(2), at(3)],
+            [(0, 2), (0, 4), (0, 6), (1, 3)]
+        );
+    }
+
+    #[test]
+    fn invalid_rows_are_counted_by_reason_with_their_lines() {
+        let survey = survey(
+            Keys::new([1; 16]),
+            &["UserId,Nickname,Avatar\na,1\n,2,\nb,,\nc,3,\n"],
+        );
+        let found: Vec<(u64, &str)> = survey
+            .samples
+            .iter()
+            .map(|(at, reason)| (at.line, reason.code()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (2, "wrong number of cells"),
+                (3, "no UserId"),
+                (4, "sets nothing")
+            ]
+        );
+        assert_eq!(survey.entries.iter().filter(|e| e.is_invalid()).count(), 3);
+    }
+}

@@ -1,0 +1,449 @@
+//! What is to be sent: the survey folded user by user (rule T1) and held against what the ledger
+//! says the service holds (rule T2). Nothing here reads a file or a clock.
+//!
+//! The ledger is read once from end to end rather than asked a million times, and compared by
+//! keys; the text of the rows is not needed until the second pass ([`rows`]) reads it to send it.
+//! So the counts are known, and exact, before the first call.
+
+mod role;
+pub mod rows;
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::input::survey::{Entry, Survey};
+use crate::model::{Counts, Field, Fields, Outcome, PerField};
+use role::{Note, Role, Roles};
+
+/// A *different* value for a field in doubt waits this long after the field's last attempt: a
+/// late call of the earlier value must not land after it (rule T3). Chosen: a call's time-out is
+/// 15 s, and the official SDKs give up after 60.
+pub const COOLDOWN: Duration = Duration::from_secs(60);
+
+/// What the ledger knows of a user.
+#[derive(Default)]
+pub struct Known<'l> {
+    /// The user's id.
+    pub user: &'l str,
+    /// What the service was last known to hold; `None` where it was never given.
+    pub held: PerField<Option<&'l str>>,
+    /// What was sent without learning whether it arrived.
+    pub doubt: PerField<Option<Doubt<'l>>>,
+    /// When a call left, at the latest, that was never answered though its field is not in doubt
+    /// for it any more: it may still arrive.
+    pub late: PerField<Option<DateTime<Utc>>>,
+    /// The failure that waits to be worked on.
+    pub open: Option<Open>,
+    /// The newest run that settled anything of this user.
+    pub newest_run: u32,
+}
+
+/// A value of which nobody knows whether the service holds it.
+#[derive(Clone, Copy)]
+pub struct Doubt<'l> {
+    /// The value.
+    pub value: &'l str,
+    /// When it was last sent; after this it can't arrive later than a [`COOLDOWN`].
+    pub last_attempt: DateTime<Utc>,
+}
+
+/// A user's open record: the run that failed, and the run that has taken care of it since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open {
+    /// The run whose `failures.csv` lists the user.
+    pub run: u32,
+    /// A later run that named the user.
+    pub closed_by: Option<u32>,
+}
+
+/// What the person wants beside the file.
+#[derive(Debug, Clone, Copy)]
+pub struct Wishes {
+    /// Send what the ledger already holds, too.
+    pub all: bool,
+    /// At most this many changes.
+    pub limit: Option<u64>,
+}
+
+/// What is to be sent, and what became of the rest.
+pub struct Plan {
+    survey: Survey,
+    roles: Roles,
+    /// By the row that completes the change.
+    doubts: HashMap<u32, Doubted>,
+    /// Rows that have their outcome before anything is sent; the rest is to be sent.
+    pub settled: Counts,
+    /// Changes to be sent.
+    pub changes: u64,
+    /// Users in doubt whom the input does not name: they stay in doubt.
+    pub in_doubt_elsewhere: u64,
+    /// Users whose open record this run closes by naming them.
+    pub closes: Vec<Box<str>>,
+}
+
+/// What the ledger has against a change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Doubted {
+    failed_before: bool,
+    before: Fields,
+    not_before: Option<DateTime<Utc>>,
+}
+
+/// Folds the survey and compares it with the ledger. `scan` calls back with everything that the
+/// ledger knows, best in the order of keys; `run_number` tells the number of a run by its id.
+///
+/// # Errors
+/// Those of `scan`; and [`UnknownRun`] within when a `failures.csv` names a run that this ledger
+/// has not seen.
+pub fn make<E: From<UnknownRun>>(
+    survey: Survey,
+    wishes: Wishes,
+    run_number: impl Fn(&str) -> Option<u32>,
+    scan: impl FnOnce(&mut dyn FnMut(&Known<'_>)) -> Result<(), E>,
+) -> Result<Plan, E> {
+    let runs = survey
+        .origins
+        .as_ref()
+        .map_or(&[][..], |origins| &origins.runs);
+    let origin_runs = runs
+        .iter()
+        .map(|id| run_number(id).ok_or_else(|| UnknownRun { id: id.clone() }))
+        .collect::<Result<Vec<u32>, _>>()?;
+    let mut plan = Plan {
+        roles: Roles::new(survey.entries.len()),
+        doubts: HashMap::new(),
+        settled: Counts {
+            read: survey.n_rows(),
+            ..Counts::default()
+        },
+        changes: 0,
+        in_doubt_elsewhere: 0,
+        closes: Vec::new(),
+        survey,
+    };
+    let mut cursor = 0;
+    scan(&mut |known| {
+        let key = plan.survey.keys.user(known.user).key;
+        match plan.group_of(key, &mut cursor) {
+            // Two users of the ledger whose keys are alike: the rows are decided once, and as the
+            // values' stand-ins depend on their user, a stranger's leave nothing unsent.
+            Some(group) if plan.is_decided(&group) => {}
+            Some(group) => plan.decide(group, Some(known), wishes, &origin_runs),
+            None => {
+                let in_doubt = Field::ALL.iter().any(|field| known.doubt[*field].is_some());
+                plan.in_doubt_elsewhere += u64::from(in_doubt);
+            }
+        }
+    })?;
+    plan.decide_unknown_users(wishes, &origin_runs);
+    plan.in_file_order();
+    plan.cut(wishes.limit);
+    Ok(plan)
+}
+
+/// A `failures.csv` of a run that this ledger does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the file was written by {}, which this ledger does not know\nhint: use the --state-dir of that run; or, to send the file as it is, remove its columns that begin with _",
+    shown(id)
+)]
+pub struct UnknownRun {
+    id: String,
+}
+
+/// A run's name, if it is one: a cell may hold anything.
+fn shown(id: &str) -> String {
+    let is_name = id.len() <= 32 && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    if is_name {
+        format!("run {id}")
+    } else {
+        "a run whose name is not one".into()
+    }
+}
+
+impl Plan {
+    /// What the first pass found.
+    pub fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    /// Rows that belong to a change to be sent.
+    pub fn rows_to_send(&self) -> u64 {
+        self.settled.read - self.settled.settled()
+    }
+
+    /// The rows of the user with this key. `cursor` makes a walk in the order of keys cheap.
+    fn group_of(&self, key: u64, cursor: &mut usize) -> Option<Range<usize>> {
+        let entries = &self.survey.entries;
+        let from = match entries.get(*cursor) {
+            Some(entry) if entry.user <= key => gallop(entries, *cursor, key),
+            Some(_) if *cursor == 0 || entries[*cursor - 1].user < key => *cursor,
+            _ => entries.partition_point(|entry| entry.user < key),
+        };
+        *cursor = from;
+        let n_rows = entries[from..]
+            .iter()
+            .take_while(|entry| entry.user == key)
+            .count();
+        (n_rows > 0).then_some(from..from + n_rows)
+    }
+
+    fn is_decided(&self, group: &Range<usize>) -> bool {
+        self.roles.get(self.survey.entries[group.start].row) != Role::Undecided
+    }
+
+    fn decide_unknown_users(&mut self, wishes: Wishes, origin_runs: &[u32]) {
+        let mut from = 0;
+        while from < self.survey.entries.len() {
+            let user = self.survey.entries[from].user;
+            let n_rows = match user {
+                // Rows without a user have nobody to share an outcome with.
+                0 => 1,
+                _ => self.survey.entries[from..]
+                    .iter()
+                    .take_while(|entry| entry.user == user)
+                    .count(),
+            };
+            let group = from..from + n_rows;
+            if !self.is_decided(&group) {
+                self.decide(group, None, wishes, origin_runs);
+            }
+            from += n_rows;
+        }
+    }
+
+    /// Folds one user's rows and gives each its role.
+    fn decide(
+        &mut self,
+        group: Range<usize>,
+        known: Option<&Known<'_>>,
+        wishes: Wishes,
+        origin_runs: &[u32],
+    ) {
+        let rows = &self.survey.entries[group];
+        if let Some(bad) = rows.iter().find(|row| row.is_invalid()) {
+            for row in rows {
+                let role = if row.is_invalid() {
+                    Role::Invalid
+                } else {
+                    Role::HeldBack { by: bad.row }
+                };
+                self.roles.set(row.row, role);
+            }
+            self.settled.add(Outcome::Invalid, rows.len() as u64);
+            return;
+        }
+        let newer_run = |row: &Entry| {
+            let run = self.survey.origins.as_ref()?.of(row.row)?;
+            let newer = taken_care_of(origin_runs[run], known)?;
+            // A newer run that left this very row in doubt has not taken care of it (rule T4).
+            let in_doubt = known.is_some_and(|known| leaves_in_doubt(&self.survey, known, row));
+            (!in_doubt).then_some(newer)
+        };
+        let mut last: PerField<Option<&Entry>> = PerField::default();
+        let mut n_superseded = 0;
+        for row in rows {
+            if let Some(run) = newer_run(row) {
+                self.roles.set(row.row, Role::SupersededByRun { run });
+                n_superseded += 1;
+                continue;
+            }
+            for field in Field::ALL {
+                if row.sets[field].is_set() {
+                    last[field] = Some(row);
+                }
+            }
+        }
+        let contributes = |row: &Entry| {
+            Field::ALL
+                .iter()
+                .any(|field| last[*field].is_some_and(|last| last.row == row.row))
+        };
+        let Some(completing) = Field::ALL
+            .iter()
+            .filter_map(|field| last[*field])
+            .max_by_key(|row| row.row)
+        else {
+            self.settled.add(Outcome::Superseded, n_superseded);
+            return;
+        };
+        for row in rows {
+            if contributes(row) || self.roles.get(row.row) != Role::Undecided {
+                continue;
+            }
+            let by = Field::ALL
+                .iter()
+                .filter(|field| row.sets[**field].is_set())
+                .filter_map(|field| last[*field])
+                .map(|last| last.row)
+                .max()
+                .expect("a valid row sets something");
+            self.roles.set(row.row, Role::Superseded { by });
+            n_superseded += 1;
+        }
+        self.settled.add(Outcome::Superseded, n_superseded);
+
+        let (send, mut doubted) = compare(&self.survey, &last, known, wishes);
+        let earlier = Field::ALL
+            .iter()
+            .filter_map(|field| last[*field])
+            .find(|row| row.row != completing.row);
+        let n_rows = 1 + u64::from(earlier.is_some());
+        let still_open = known.filter(|known| {
+            matches!(
+                known.open,
+                Some(Open {
+                    closed_by: None,
+                    ..
+                })
+            )
+        });
+        // A run on a failures.csv closes what it settles, not what it names: if it is cut off,
+        // the same command must find the rest still open (rule T5).
+        if let Some(known) = still_open
+            && (self.survey.origins.is_none() || send.is_empty())
+        {
+            self.closes.push(known.user.into());
+        }
+        if send.is_empty() {
+            for row in earlier.into_iter().chain([completing]) {
+                self.roles.set(row.row, Role::Unchanged);
+            }
+            self.settled.add(Outcome::Unchanged, n_rows);
+            return;
+        }
+        self.changes += 1;
+        doubted.failed_before = still_open.is_some();
+        if doubted != Doubted::default() {
+            self.doubts.insert(completing.row, doubted);
+        }
+        match earlier {
+            None => self.roles.set(completing.row, Role::Sends { fields: send }),
+            Some(earlier) => {
+                let note = Note {
+                    earlier: earlier.row,
+                    completing: completing.row,
+                    fields: send,
+                    offset: 0,
+                };
+                self.roles.set_pair(note);
+            }
+        }
+    }
+
+    /// Puts the entries back into the order of the rows: each knows its place.
+    fn in_file_order(&mut self) {
+        let entries = &mut self.survey.entries;
+        for at in 0..entries.len() {
+            while entries[at].row as usize != at {
+                let home = entries[at].row as usize;
+                entries.swap(at, home);
+            }
+        }
+    }
+
+    /// Leaves all but the first `limit` changes, in the order of the file, for a later run.
+    fn cut(&mut self, limit: Option<u64>) {
+        let Some(limit) = limit.filter(|limit| self.changes > *limit) else {
+            return;
+        };
+        let mut n_changes = 0;
+        for row in 0..self.survey.entries.len() as u32 {
+            let rows = match self.roles.get(row) {
+                Role::Sends { .. } => [Some(row), None],
+                Role::Completes { note } => {
+                    let note = self.roles.note(note);
+                    [Some(note.earlier), Some(row)]
+                }
+                _ => continue,
+            };
+            n_changes += 1;
+            if n_changes > limit {
+                for row in rows.into_iter().flatten() {
+                    self.roles.set(row, Role::Pending);
+                    self.settled.add(Outcome::Pending, 1);
+                }
+            }
+        }
+        self.changes = limit;
+    }
+}
+
+/// The first entry from `from` on whose user is not before `key`: near in a walk in order.
+fn gallop(entries: &[Entry], from: usize, key: u64) -> usize {
+    let mut step = 1;
+    let mut low = from;
+    while let Some(entry) = entries.get(low + step) {
+        if entry.user >= key {
+            break;
+        }
+        low += step;
+        step *= 2;
+    }
+    let high = (low + step).min(entries.len());
+    low + entries[low..high].partition_point(|entry| entry.user < key)
+}
+
+/// The run that has taken care of a row fed back from `failures.csv` since run `written_by` wrote
+/// it, if any (rule T5). A user of whom no newer run knows anything is free to be sent: a person
+/// may have mended the very id in the row.
+fn taken_care_of(written_by: u32, known: Option<&Known<'_>>) -> Option<u32> {
+    let known = known?;
+    let by_open = match known.open {
+        Some(open) if open.run == written_by => open.closed_by,
+        Some(open) => Some(open.closed_by.unwrap_or(open.run).max(open.run)),
+        None => None,
+    };
+    by_open
+        .into_iter()
+        .chain([known.newest_run])
+        .filter(|run| *run > written_by)
+        .max()
+}
+
+/// Whether what the row sets is just what the user's open record has in doubt.
+fn leaves_in_doubt(survey: &Survey, known: &Known<'_>, row: &Entry) -> bool {
+    let is_open = matches!(known.open, Some(open) if open.closed_by.is_none());
+    let user = survey.keys.user(known.user);
+    let same = |field: Field| {
+        !row.sets[field].is_set()
+            || known.doubt[field]
+                .is_some_and(|doubt| survey.keys.value(user, field, doubt.value) == row.sets[field])
+    };
+    is_open && Field::ALL.iter().all(|field| same(*field))
+}
+
+/// Which fields a change sends, and what of them was in doubt.
+fn compare(
+    survey: &Survey,
+    last: &PerField<Option<&Entry>>,
+    known: Option<&Known<'_>>,
+    wishes: Wishes,
+) -> (Fields, Doubted) {
+    let mut doubted = Doubted::default();
+    let send = Fields::from_fn(|field| {
+        let Some(row) = last[field] else {
+            return false;
+        };
+        let Some(known) = known else {
+            return true;
+        };
+        let user = survey.keys.user(known.user);
+        let is = |text| survey.keys.value(user, field, text) == row.sets[field];
+        let other = known.doubt[field].filter(|doubt| !is(doubt.value));
+        doubted.before[field] = known.doubt[field].is_some();
+        if !doubted.before[field] && !wishes.all && known.held[field].is_some_and(is) {
+            return false;
+        }
+        let late = known.late[field].max(other.map(|doubt| doubt.last_attempt));
+        doubted.not_before = doubted.not_before.max(late.map(|late| late + COOLDOWN));
+        true
+    });
+    (send, doubted)
+}
+
+#[cfg(test)]
+mod tests;

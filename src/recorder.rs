@@ -1,0 +1,460 @@
+//! One record in two places (rule T7): result lines are appended and synced, then the ledger
+//! commits, with the files' lengths. Whatever happens between the two, the next run can tell which
+//! lines count.
+//!
+//! The recorder travels into a blocking thread with each batch and comes back: ownership is the
+//! lock, and every batch is one commit.
+
+use std::io;
+
+use chrono::{DateTime, Utc};
+
+use crate::engine::Mark;
+use crate::ledger::write::{Progress, Records};
+use crate::ledger::{Ledger, LedgerError};
+use crate::model::{Counts, Outcome};
+use crate::plan::rows::SettledRow;
+use crate::report::results::{ResultFiles, Settled};
+
+/// Why a batch could not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The result files.
+    #[error("result files: {0}")]
+    Files(#[from] io::Error),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// What one commit records.
+#[derive(Debug, Default)]
+pub struct RecordBatch {
+    /// For the ledger: what may be sent once this is on disk.
+    pub doubts: Vec<(Mark, std::sync::Arc<crate::model::Change>)>,
+    /// For both: what became of changes.
+    pub settled: Vec<Settled>,
+    /// For the files, and for the ledger where they are invalid: rows with an outcome of their own.
+    pub rows: Vec<SettledRow>,
+}
+
+impl RecordBatch {
+    /// How much there is to record.
+    pub fn len(&self) -> usize {
+        self.doubts.len() + self.settled.len() + self.rows.len()
+    }
+
+    /// Whether there is nothing to record.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Recorder {
+    ledger: Ledger,
+    files: ResultFiles,
+    counts: Counts,
+}
+
+impl Recorder {
+    /// Records a run that has begun; `settled` is what the plan settled.
+    pub fn new(ledger: Ledger, files: ResultFiles, settled: Counts) -> Self {
+        Self {
+            ledger,
+            files,
+            counts: settled,
+        }
+    }
+
+    /// Records a batch. `now` is the wall clock's time.
+    ///
+    /// # Errors
+    /// When either place does not take it. Then nothing may be recorded any more: which of it
+    /// counts is for the next run to find out.
+    pub fn write(&mut self, batch: RecordBatch, now: DateTime<Utc>) -> Result<(), RecordError> {
+        for row in &batch.rows {
+            self.files.add_row(row, now);
+        }
+        for settled in &batch.settled {
+            self.files.add_settled(settled, now);
+            let rows = settled.settlement.change.rows.len() as u64;
+            self.counts.add(settled.settlement.ending.outcome(), rows);
+        }
+        self.files.save()?;
+        let (results_bytes, failures_bytes) = self.files.lengths();
+        let progress = Progress {
+            counts: self.counts,
+            results_bytes,
+            failures_bytes,
+        };
+        let records = Records {
+            doubts: batch.doubts,
+            invalid_users: batch
+                .rows
+                .into_iter()
+                .filter(|row| row.outcome == Outcome::Invalid)
+                .filter_map(|row| row.user)
+                .collect(),
+            settlements: batch
+                .settled
+                .into_iter()
+                .map(|settled| {
+                    let last = settled.sent.map_or(now, |(_, last)| last);
+                    (settled.settlement, last)
+                })
+                .collect(),
+        };
+        self.ledger.write(&records, &progress)?;
+        Ok(())
+    }
+
+    /// Lets the disk of the result files be full from now on.
+    #[cfg(test)]
+    pub fn fill_disk(&mut self) {
+        self.files.fill_disk();
+    }
+
+    /// Rows by outcome, as recorded.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The ledger, when the run is over.
+    pub fn into_ledger(self) -> Ledger {
+        self.ledger
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::engine::{Ending, Settlement};
+    use crate::input::Source;
+    use crate::input::header::OWN_COLUMNS;
+    use crate::ledger::NewRun;
+    use crate::ledger::recover::Killed;
+    use crate::model::{Change, Fault, Fields, RowRef, SourceRow, UserId, Values};
+    use crate::report::results::{FAILURES, RESULTS, cut};
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 500_000_000).unwrap()
+    }
+
+    /// A run that records, on files with these headers.
+    struct Stage {
+        dir: TempDir,
+        recorder: Recorder,
+    }
+
+    impl Stage {
+        fn new(headers: &[&str]) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let sources: Vec<Source> = headers
+                .iter()
+                .enumerate()
+                .map(|(n, header)| {
+                    let path = dir.path().join(format!("{n}.csv"));
+                    fs::write(&path, header).unwrap();
+                    let mut source = Source::open(path.to_str().unwrap(), dir.path()).unwrap();
+                    source.name = format!("{n}.csv");
+                    source
+                })
+                .collect();
+            let files = ResultFiles::create(dir.path(), &sources, "run-1").unwrap();
+            let (mut ledger, _) = Ledger::open(&dir.path().join("ledger")).unwrap();
+            let counts = Counts {
+                read: 1000,
+                ..Counts::default()
+            };
+            let new = NewRun {
+                run_id: "run-1",
+                started_at: now(),
+                input: &[],
+                report_dir: dir.path(),
+                counts,
+            };
+            ledger.begin_run(&new, &[]).unwrap();
+            let recorder = Recorder::new(ledger, files, counts);
+            Self { dir, recorder }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.dir.path().join(name)
+        }
+
+        fn settle(&mut self, settlements: impl IntoIterator<Item = Settlement>) {
+            let settled = settlements.into_iter().map(|settlement| Settled {
+                settlement,
+                sent: Some((now(), now() + chrono::TimeDelta::milliseconds(1500))),
+            });
+            let batch = RecordBatch {
+                settled: settled.collect(),
+                ..RecordBatch::default()
+            };
+            self.recorder.write(batch, now()).unwrap();
+        }
+
+        /// What the ledger says of the run, as the next run sees it.
+        fn committed(&self) -> Killed {
+            let (ledger, _) = Ledger::open(&self.path("ledger")).unwrap();
+            ledger.find_killed().unwrap().unwrap()
+        }
+
+        fn read(&self, name: &str) -> (csv::StringRecord, Vec<csv::ByteRecord>) {
+            let mut reader = csv::Reader::from_path(self.path(name)).unwrap();
+            let header = reader.headers().unwrap().clone();
+            (header, reader.byte_records().map(Result::unwrap).collect())
+        }
+    }
+
+    fn row(file: u16, line: u64, cells: &[&[u8]]) -> SourceRow {
+        SourceRow {
+            at: RowRef { file, line },
+            cells: cells.iter().collect(),
+        }
+    }
+
+    fn settlement(rows: Vec<SourceRow>, ending: Ending) -> Settlement {
+        Settlement {
+            mark: 0,
+            change: Arc::new(Change {
+                user: UserId::new("a").unwrap(),
+                send: Values {
+                    nickname: Some("n".into()),
+                    avatar: None,
+                },
+                rows,
+                doubted_before: Fields::NONE,
+                failed_before: false,
+                not_before: None,
+            }),
+            ending,
+            attempts: 3,
+            sent: Some((Duration::ZERO, Duration::ZERO)),
+            latency: Some(Duration::from_millis(31)),
+            in_doubt: Fields::NONE,
+            may_arrive_late: false,
+        }
+    }
+
+    fn applied() -> Ending {
+        Ending::Applied {
+            request_id: "r-1".into(),
+        }
+    }
+
+    fn failed() -> Ending {
+        Ending::Failed(Fault {
+            code: "InvalidParameter".into(),
+            message: "no, \"never\"".into(),
+            request_id: Some("r-2".into()),
+        })
+    }
+
+    fn length(path: &Path) -> u64 {
+        fs::metadata(path).unwrap().len()
+    }
+
+    #[test]
+    fn t7_after_every_write_the_ledger_vouches_for_exactly_what_is_in_the_files() {
+        let mut stage = Stage::new(&["UserId,Nickname\n"]);
+        for n in 0..20 {
+            let rows = || vec![row(0, n, &[b"a", b"n"])];
+            let ending = if n % 3 == 0 { failed() } else { applied() };
+            stage.settle([settlement(rows(), ending), settlement(rows(), applied())]);
+            let committed = stage.committed();
+            assert_eq!(committed.results_bytes, length(&stage.path(RESULTS)));
+            assert_eq!(committed.failures_bytes, length(&stage.path(FAILURES)));
+            let lines = stage.read(RESULTS).1.len() as u64;
+            let counts = stage.recorder.counts();
+            assert_eq!(counts.applied + counts.failed, lines);
+            assert_eq!(committed.counts.applied, counts.applied);
+            assert_eq!(committed.counts.failed, counts.failed);
+            assert_eq!(stage.read(FAILURES).1.len() as u64, counts.failed);
+        }
+    }
+
+    #[test]
+    fn t7_a_cut_after_a_torn_append_restores_exactly_the_committed_lines() {
+        let mut stage = Stage::new(&["UserId,Nickname\n"]);
+        stage.settle([settlement(vec![row(0, 2, &[b"a", b"n"])], failed())]);
+        let committed = stage.committed();
+        for (name, length) in [
+            (RESULTS, committed.results_bytes),
+            (FAILURES, committed.failures_bytes),
+        ] {
+            let path = stage.path(name);
+            let whole = fs::read(&path).unwrap();
+            let mut torn = whole.clone();
+            torn.extend(b"a,\"torn \xE5");
+            fs::write(&path, torn).unwrap();
+            for _ in 0..2 {
+                cut(&path, length).unwrap();
+                assert_eq!(fs::read(&path).unwrap(), whole);
+            }
+            // Shorter than it should be: nothing is made up.
+            fs::write(&path, b"short").unwrap();
+            cut(&path, length).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"short");
+        }
+        cut(&stage.path("removed.csv"), 5).unwrap();
+    }
+
+    #[test]
+    fn t7_a_cut_before_the_first_commit_leaves_the_headers() {
+        let stage = Stage::new(&["UserId,Nickname\n"]);
+        let committed = stage.committed();
+        assert_eq!((committed.results_bytes, committed.failures_bytes), (0, 0));
+        for name in [RESULTS, FAILURES] {
+            let path = stage.path(name);
+            let header = fs::read(&path).unwrap();
+            fs::write(&path, [&header[..], b"a,n\nb"].concat()).unwrap();
+            cut(&path, 0).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), header);
+        }
+    }
+
+    #[test]
+    fn t5_failures_have_all_contributing_rows_with_the_persons_own_columns_first() {
+        let mut stage = Stage::new(&["Avatar,UserId\n", "Nickname,UserId\n"]);
+        let rows = vec![row(0, 2, &[b"pic", b"a"]), row(1, 7, &[b"nick", b"a"])];
+        let fine = vec![row(0, 3, &[b"pic", b"b"])];
+        stage.settle([settlement(rows, failed()), settlement(fine, applied())]);
+        let (header, lines) = stage.read(FAILURES);
+        let own = ["Avatar", "UserId", "Nickname"];
+        assert_eq!(header, [&own[..], &OWN_COLUMNS].concat());
+        let at = "2027-01-15T08:00:00.500Z";
+        let expected = |file, line, cells: [&str; 3]| {
+            let message = "no, \"never\"";
+            let ours = [
+                "failed",
+                "InvalidParameter",
+                message,
+                "r-2",
+                file,
+                line,
+                "run-1",
+                at,
+            ];
+            csv::ByteRecord::from([&cells[..], &ours].concat())
+        };
+        assert_eq!(
+            lines,
+            [
+                expected("0.csv", "2", ["pic", "a", ""]),
+                expected("1.csv", "7", ["", "a", "nick"]),
+            ]
+        );
+        let (_, results) = stage.read(RESULTS);
+        let expected = [
+            "0.csv",
+            "3",
+            "b",
+            "applied",
+            "",
+            "",
+            "r-1",
+            "3",
+            at,
+            "2027-01-15T08:00:02.000Z",
+            "31",
+        ];
+        assert_eq!(results[2], csv::ByteRecord::from(expected.to_vec()));
+    }
+
+    #[test]
+    fn t5_columns_of_an_earlier_failures_file_are_replaced() {
+        let header = format!("UserId,Nickname,{}\n", OWN_COLUMNS.join(","));
+        let mut stage = Stage::new(&[&header]);
+        let mut cells: Vec<&[u8]> = vec![b"a", b"n"];
+        cells.resize(10, b"old");
+        stage.settle([settlement(vec![row(0, 2, &cells)], failed())]);
+        let (header, lines) = stage.read(FAILURES);
+        assert_eq!(header, [&["UserId", "Nickname"][..], &OWN_COLUMNS].concat());
+        assert!(lines[0].iter().all(|cell| cell != b"old"), "{lines:?}");
+        assert_eq!(&lines[0][8], b"run-1");
+    }
+
+    #[test]
+    fn t1_of_a_row_that_cannot_be_repeated_the_user_is_named_so_that_it_goes_on_holding_back() {
+        let mut stage = Stage::new(&["UserId,Nickname\n"]);
+        let invalid = |user: &str, is_repeatable| SettledRow {
+            row: row(0, 5, &[user.as_bytes(), b"n"]),
+            user: UserId::new(user),
+            outcome: Outcome::Invalid,
+            code: "code",
+            message: "message".into(),
+            is_repeatable,
+        };
+        let superseded = SettledRow {
+            outcome: Outcome::Superseded,
+            ..invalid("c", true)
+        };
+        let batch = RecordBatch {
+            rows: vec![
+                invalid("a", false),
+                invalid("b", true),
+                invalid("", true),
+                superseded,
+            ],
+            ..RecordBatch::default()
+        };
+        stage.recorder.write(batch, now()).unwrap();
+        assert_eq!(stage.read(RESULTS).1.len(), 4);
+        let failures = stage.read(FAILURES).1;
+        let users: Vec<&[u8]> = failures.iter().map(|line| &line[0]).collect();
+        assert_eq!(users, [&b"a"[..], b"b", b""]);
+        assert_eq!((&failures[0][1], &failures[1][1]), (&b""[..], &b"n"[..]));
+        let mut open = Vec::new();
+        let (ledger, _) = Ledger::open(&stage.path("ledger")).unwrap();
+        ledger
+            .scan(&mut |user| {
+                assert!(user.open.is_some());
+                open.push(user.user.to_owned());
+            })
+            .unwrap();
+        open.sort();
+        assert_eq!(open, ["a", "b"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+        /// Whatever stands in a cell stands in `failures.csv`, for the csv crate and for us.
+        #[test]
+        fn cells_are_repeated_byte_by_byte(
+            cells in prop::collection::vec(("[a-c]", "[a,\"'= \r\n\t;é😀]{0,8}"), 1..6),
+            odd in prop::collection::vec(any::<u8>(), 0..4),
+        ) {
+            let mut stage = Stage::new(&["UserId,Nickname\n"]);
+            let cells: Vec<[Vec<u8>; 2]> = cells
+                .into_iter()
+                .map(|(user, text)| [user.into_bytes(), [text.as_bytes(), &odd].concat()])
+                .collect();
+            let rows = cells
+                .iter()
+                .map(|[user, nickname]| row(0, 2, &[user.as_slice(), nickname.as_slice()]));
+            stage.settle([settlement(rows.collect(), failed())]);
+            let (_, lines) = stage.read(FAILURES);
+            let source = Source::open(stage.path(FAILURES).to_str().unwrap(), stage.dir.path());
+            let mut records = source.unwrap().rows().unwrap();
+            prop_assert_eq!(lines.len(), cells.len());
+            for (line, [user, nickname]) in lines.iter().zip(&cells) {
+                prop_assert_eq!(&line[0], user.as_slice());
+                prop_assert_eq!(&line[1], nickname.as_slice());
+                let ours = records.next_record().unwrap().unwrap().to_cells();
+                prop_assert_eq!(&ours, line);
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The two CSV files that a run leaves beside its summary.
+//!
+//! `results.csv` has a line for every row that was not `unchanged`. `failures.csv` has the rows
+//! that failed, are unknown or invalid, with the person's own columns first, so that it can be
+//! mended and applied as it is (rule T5). Both are machine files: UTF-8, comma, no byte order
+//! mark, cells exactly as they were. Lines are appended and synced before the ledger commits
+//! (rule T7).
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use csv::ByteRecord;
+
+use crate::engine::Settlement;
+use crate::input::Source;
+use crate::input::header::OWN_COLUMNS;
+use crate::model::{Outcome, SourceRow};
+use crate::plan::rows::SettledRow;
+
+/// Name of the file with all rows that were not unchanged.
+pub const RESULTS: &str = "results.csv";
+/// Name of the file with the rows that need work.
+pub const FAILURES: &str = "failures.csv";
+
+const RESULT_COLUMNS: [&str; 11] = [
+    "file",
+    "line",
+    "UserId",
+    "outcome",
+    "code",
+    "message",
+    "RequestId",
+    "attempts",
+    "first_attempt",
+    "last_attempt",
+    "latency_ms",
+];
+
+/// A settlement with the times that people read.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// What became of the change.
+    pub settlement: Settlement,
+    /// When its first and its last call left.
+    pub sent: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+/// The two files, open for appending.
+#[derive(Debug)]
+pub struct ResultFiles {
+    results: AppendedFile,
+    failures: AppendedFile,
+    columns: Columns,
+    run_id: String,
+}
+
+/// The person's own columns over all files, and where each file has them.
+#[derive(Debug)]
+struct Columns {
+    names: Vec<String>,
+    files: Vec<FileColumns>,
+}
+
+#[derive(Debug)]
+struct FileColumns {
+    name: String,
+    user: usize,
+    /// For each of `Columns::names`, where this file has it.
+    places: Vec<Option<usize>>,
+}
+
+impl ResultFiles {
+    /// Makes both files in `dir`, with their headers.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub fn create(dir: &Path, sources: &[Source], run_id: &str) -> io::Result<Self> {
+        let columns = Columns::of(sources);
+        let mut files = Self {
+            results: AppendedFile::create(&dir.join(RESULTS))?,
+            failures: AppendedFile::create(&dir.join(FAILURES))?,
+            columns,
+            run_id: run_id.into(),
+        };
+        files.results.push(RESULT_COLUMNS);
+        let names = files.columns.names.iter().map(String::as_str);
+        files.failures.push(names.chain(OWN_COLUMNS));
+        files.save()?;
+        // The ledger will vouch for them: they must be found after a power cut, too.
+        for dir in [Some(dir), dir.parent()].into_iter().flatten() {
+            File::open(dir)?.sync_all()?;
+        }
+        Ok(files)
+    }
+
+    /// Adds the rows of a change.
+    pub fn add_settled(&mut self, settled: &Settled, now: DateTime<Utc>) {
+        let settlement = &settled.settlement;
+        let fault = settlement.ending.fault();
+        let request_id = match &settlement.ending {
+            crate::engine::Ending::Applied { request_id } => Some(request_id.as_str()),
+            _ => fault.and_then(|fault| fault.request_id.as_deref()),
+        };
+        for row in &settlement.change.rows {
+            self.add(&Line {
+                row,
+                outcome: settlement.ending.outcome(),
+                code: fault.map_or("", |fault| &fault.code),
+                message: fault.map_or("", |fault| &fault.message),
+                request_id: request_id.unwrap_or_default(),
+                attempts: settlement.attempts,
+                sent: settled.sent,
+                latency_ms: settlement.latency.map(|latency| latency.as_millis()),
+                is_repeatable: true,
+                now,
+            });
+        }
+    }
+
+    /// Adds a row that had its outcome before anything was sent.
+    pub fn add_row(&mut self, row: &SettledRow, now: DateTime<Utc>) {
+        self.add(&Line {
+            row: &row.row,
+            outcome: row.outcome,
+            code: row.code,
+            message: &row.message,
+            request_id: "",
+            attempts: 0,
+            sent: None,
+            latency_ms: None,
+            is_repeatable: row.is_repeatable,
+            now,
+        });
+    }
+
+    /// Appends what was added, and syncs it.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn save(&mut self) -> io::Result<()> {
+        self.results.save()?;
+        self.failures.save()
+    }
+
+    /// The lengths of `results.csv` and `failures.csv`, as saved. Bytes.
+    pub fn lengths(&self) -> (u64, u64) {
+        (self.results.length, self.failures.length)
+    }
+
+    /// Lets the disk be full from now on.
+    #[cfg(test)]
+    pub fn fill_disk(&mut self) {
+        let full = OpenOptions::new().append(true).open("/dev/full");
+        self.failures.file = full.expect("/dev/full takes no byte");
+        self.results.file = self.failures.file.try_clone().expect("another one");
+    }
+
+    fn add(&mut self, line: &Line<'_>) {
+        let file = &self.columns.files[usize::from(line.row.at.file)];
+        // Readable even where the row is not text.
+        let user = line.row.cells.get(file.user).unwrap_or_default();
+        let user = String::from_utf8_lossy(user);
+        let number = line.row.at.line.to_string();
+        let attempts = line.attempts.to_string();
+        let (first, last) = match line.sent {
+            Some((first, last)) => (shown(first), shown(last)),
+            None => (String::new(), String::new()),
+        };
+        let latency = line
+            .latency_ms
+            .map_or_else(String::new, |ms| ms.to_string());
+        self.results.push([
+            file.name.as_bytes(),
+            number.as_bytes(),
+            user.as_bytes(),
+            line.outcome.name().as_bytes(),
+            line.code.as_bytes(),
+            line.message.as_bytes(),
+            line.request_id.as_bytes(),
+            attempts.as_bytes(),
+            first.as_bytes(),
+            last.as_bytes(),
+            latency.as_bytes(),
+        ]);
+        let needs_work = matches!(
+            line.outcome,
+            Outcome::Failed | Outcome::Unknown | Outcome::Invalid
+        );
+        if !needs_work {
+            return;
+        }
+        let at = shown(line.now);
+        let ours: [&str; 8] = [
+            line.outcome.name(),
+            line.code,
+            line.message,
+            line.request_id,
+            &file.name,
+            &number,
+            &self.run_id,
+            &at,
+        ];
+        // A row with other cells than its header can't be repeated under it, and what is not text
+        // not in a file that is: of these only the user is named. Fed back unmended the row is
+        // invalid again, and goes on holding back what else there is of its user (rule T1).
+        let own = file.places.iter().map(|place| match *place {
+            Some(at) if at == file.user => user.as_bytes(),
+            Some(at) if line.is_repeatable => line.row.cells.get(at).unwrap_or_default(),
+            _ => &[],
+        });
+        self.failures
+            .push(own.chain(ours.iter().map(|cell| cell.as_bytes())));
+    }
+}
+
+/// One row, with what both files say of it.
+struct Line<'l> {
+    row: &'l SourceRow,
+    outcome: Outcome,
+    code: &'l str,
+    message: &'l str,
+    request_id: &'l str,
+    attempts: u32,
+    sent: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    latency_ms: Option<u128>,
+    is_repeatable: bool,
+    now: DateTime<Utc>,
+}
+
+impl Columns {
+    fn of(sources: &[Source]) -> Self {
+        let mut names: Vec<String> = Vec::new();
+        for source in sources {
+            for (name, _) in &source.header.own {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+        }
+        let files = sources
+            .iter()
+            .map(|source| FileColumns {
+                name: source.name.clone(),
+                user: source.header.user,
+                places: names
+                    .iter()
+                    .map(|name| {
+                        let own = source.header.own.iter();
+                        own.clone().find(|(own, _)| own == name).map(|(_, at)| *at)
+                    })
+                    .collect(),
+            })
+            .collect();
+        Self { names, files }
+    }
+}
+
+/// Cuts a file that a killed run left to the length that its ledger vouches for. The header was
+/// there before the run began, so it stays where nothing was committed behind it: a file without
+/// one could not be fed back.
+///
+/// # Errors
+/// When it can't be cut.
+pub fn cut(path: &Path, length: u64) -> io::Result<()> {
+    match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(file) => {
+            let length = if length == 0 {
+                header_length(path)?
+            } else {
+                length
+            };
+            if file.metadata()?.len() > length {
+                file.set_len(length)?;
+                file.sync_all()?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The length of the first line: no name of a column has a line break in it.
+fn header_length(path: &Path) -> io::Result<u64> {
+    let mut header = Vec::new();
+    BufReader::new(File::open(path)?).read_until(b'\n', &mut header)?;
+    Ok(header.len() as u64)
+}
+
+/// A file that is only ever appended to, in batches.
+#[derive(Debug)]
+struct AppendedFile {
+    file: File,
+    lines: csv::Writer<Vec<u8>>,
+    length: u64,
+}
+
+impl AppendedFile {
+    fn create(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .create_new(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)?;
+        Ok(Self {
+            file,
+            lines: csv::Writer::from_writer(Vec::new()),
+            length: 0,
+        })
+    }
+
+    fn push<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) {
+        let record: ByteRecord = cells.into_iter().collect();
+        self.lines
+            .write_byte_record(&record)
+            .expect("memory takes every line, and all have the header's width");
+    }
+
+    fn save(&mut self) -> io::Result<()> {
+        let lines = std::mem::replace(&mut self.lines, csv::Writer::from_writer(Vec::new()));
+        let bytes = lines
+            .into_inner()
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.file.write_all(&bytes)?;
+        self.file.sync_data()?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+fn shown(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}

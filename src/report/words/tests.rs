@@ -1,0 +1,313 @@
+use super::*;
+use crate::model::{Counts, RowRef};
+use crate::report::summary::tests::sample;
+use crate::report::summary::{Calls, Failures};
+
+fn repeat(flags: &[(&str, Option<&str>)], file: &str) -> Repeat {
+    Repeat {
+        flags: flags
+            .iter()
+            .map(|(name, value)| ((*name).into(), value.map(Into::into)))
+            .collect(),
+        files: vec![file.into()],
+    }
+}
+
+/// A run that ended well, with these rows.
+fn run(counts: Counts, exit_code: u8) -> Summary {
+    Summary {
+        counts: Counts {
+            read: counts.settled(),
+            ..counts
+        },
+        seconds: 9.95,
+        calls: Calls {
+            total: 195,
+            accepted: counts.applied,
+            ..Calls::default()
+        },
+        stopped_by: None,
+        message: None,
+        failures: Vec::new(),
+        exit_code,
+        ..sample()
+    }
+}
+
+fn stopped(by: &str, message: &str, counts: Counts, exit_code: u8) -> Summary {
+    Summary {
+        stopped_by: Some(by.into()),
+        message: Some(message.into()),
+        ..run(counts, exit_code)
+    }
+}
+
+fn said(summary: &Summary, repeat: &Repeat) -> String {
+    last_words(summary, Path::new("/r/20260301T020000Z-k3xq"), repeat)
+}
+
+#[test]
+fn all_went_well() {
+    let counts = Counts {
+        applied: 1195,
+        unchanged: 3,
+        superseded: 2,
+        ..Counts::default()
+    };
+    assert_eq!(
+        said(&run(counts, 0), &repeat(&[], "users.csv")),
+        "\
+1,200 rows: 1,195 applied, 3 unchanged, 2 superseded
+195 calls in 10 s, 20.0 per second
+Row by row: /r/20260301T020000Z-k3xq/results.csv
+"
+    );
+}
+
+#[test]
+fn some_rows_failed() {
+    let counts = Counts {
+        applied: 180,
+        failed: 2,
+        invalid: 1,
+        ..Counts::default()
+    };
+    let mut summary = run(counts, 3);
+    summary.calls.throttled = 3;
+    summary.failures = vec![
+        Failures {
+            code: "ResourceNotFound.User".into(),
+            rows: 2,
+        },
+        Failures {
+            code: "no UserId".into(),
+            rows: 1,
+        },
+    ];
+    let repeat = repeat(
+        &[("--site", Some("intl")), ("--limit", Some("500"))],
+        "u.csv",
+    );
+    assert_eq!(
+        said(&summary, &repeat),
+        "\
+183 rows: 180 applied, 2 failed, 1 invalid
+195 calls in 10 s, 20.0 per second; 3 over the quota, which cost no try
+2 failed and 1 invalid rows stand in failures.csv, each with its reason:
+  2 × ResourceNotFound.User: there is no such user; check the UserId, and that it belongs to this account
+  1 × no UserId: the row does not say whose profile it is; fill in its UserId, or take the row out
+Put them right there, then:
+  lcic-sync apply --site intl /r/20260301T020000Z-k3xq/failures.csv
+Row by row: /r/20260301T020000Z-k3xq/results.csv
+"
+    );
+}
+
+#[test]
+fn an_outage_leaves_rows_in_doubt_and_rows_to_mend() {
+    let summary = Summary { ..sample() };
+    assert_eq!(
+        said(&summary, &repeat(&[("--rate", Some("15"))], "my users.csv")),
+        "\
+200 rows: 120 applied, 30 unchanged, 2 failed, 2 invalid, 3 superseded, 1 unknown, 42 pending
+141 calls in 31 min 7 s, 20.0 per second; 3 over the quota, which cost no try
+Stopped: the service accepted nothing for too long
+  no answer: connection timed out
+  that is: the call left and was not answered in time or in full; the change may have been made; run again: setting the same values twice is harmless
+1 row is in doubt: sent, but no answer came back, so the service may hold it or not. Sending it again does no harm.
+To go on, give the same command again:
+  lcic-sync apply --rate 15 'my users.csv'
+2 failed and 2 invalid rows stand in failures.csv, each with its reason:
+  2 × ResourceNotFound.User: there is no such user; check the UserId, and that it belongs to this account
+  1 × no UserId: the row does not say whose profile it is; fill in its UserId, or take the row out
+  1 × no answer: the call left and was not answered in time or in full; the change may have been made; run again: setting the same values twice is harmless
+  and 1 other code
+Put them right there, then:
+  lcic-sync apply --rate 15 /r/20260301T020000Z-k3xq/failures.csv
+Row by row: /r/20260301T020000Z-k3xq/results.csv
+"
+    );
+}
+
+#[test]
+fn a_key_is_not_accepted() {
+    let counts = Counts {
+        pending: 10,
+        ..Counts::default()
+    };
+    let message = "AuthFailure.SecretIdNotFound: not found (RequestId 1)";
+    let mut summary = stopped("key", message, counts, 7);
+    summary.calls.total = 1;
+    assert_eq!(
+        said(&summary, &repeat(&[], "users.csv")),
+        "\
+10 rows: 10 pending
+1 call in 10 s
+Stopped: the key, its permission or the signature is not accepted
+  AuthFailure.SecretIdNotFound: not found (RequestId 1)
+  that is: the key is deleted, disabled or mistyped; check the SecretId, also for blanks around it, and the state of the key in the console
+When the key is put right, give the same command again:
+  lcic-sync apply users.csv
+Row by row: /r/20260301T020000Z-k3xq/results.csv
+"
+    );
+}
+
+#[test]
+fn a_signal_with_something_left_and_with_nothing_left() {
+    let counts = Counts {
+        applied: 5,
+        pending: 7,
+        ..Counts::default()
+    };
+    let words = said(
+        &stopped("signal", "SIGINT (Ctrl-C)", counts, 130),
+        &repeat(&[("--all", None)], "-"),
+    );
+    let expected = "\
+Stopped by a signal
+  SIGINT (Ctrl-C)
+To go on, give the same command again, with the same text on standard input:
+  lcic-sync apply --all -
+Because of --all it sends again what was applied now.
+";
+    assert!(words.contains(expected), "{words}");
+
+    let counts = Counts {
+        applied: 12,
+        ..Counts::default()
+    };
+    let words = said(
+        &stopped("signal", "SIGTERM", counts, 0),
+        &repeat(&[], "users.csv"),
+    );
+    assert!(
+        !words.contains("signal") && !words.contains("lcic-sync apply"),
+        "{words}"
+    );
+}
+
+#[test]
+fn nothing_to_do() {
+    let counts = Counts {
+        unchanged: 200,
+        ..Counts::default()
+    };
+    let mut summary = run(counts, 0);
+    summary.calls = Calls::default();
+    assert_eq!(
+        said(&summary, &repeat(&[], "users.csv")),
+        "200 rows: 200 unchanged\nNothing was sent.\n"
+    );
+    summary.counts = Counts::default();
+    assert_eq!(
+        said(&summary, &repeat(&[], "users.csv")),
+        "No rows in the input: nothing to do.\n"
+    );
+}
+
+#[test]
+fn a_limit_is_no_accident() {
+    let counts = Counts {
+        applied: 10,
+        pending: 90,
+        ..Counts::default()
+    };
+    let summary = Summary {
+        stopped_by: Some("limit".into()),
+        ..run(counts, 5)
+    };
+    let repeat = repeat(&[("--limit", Some("10"))], "users.csv");
+    let words = said(&summary, &repeat);
+    let expected = "\
+Stopped at the limit, as wished
+To go on, give the same command again:
+  lcic-sync apply --limit 10 users.csv
+";
+    assert!(words.contains(expected), "{words}");
+}
+
+#[test]
+fn refused_before_sending() {
+    let summary = stopped("refused", "users.csv: is empty", Counts::default(), 4);
+    assert_eq!(
+        said(&summary, &repeat(&[], "users.csv")),
+        "\
+Refused before anything was sent
+  users.csv: is empty
+When that is put right, give the same command again:
+  lcic-sync apply users.csv
+"
+    );
+}
+
+#[test]
+fn a_bug_asks_for_a_report_and_nothing_else() {
+    let counts = Counts {
+        applied: 9,
+        failed: 1,
+        ..Counts::default()
+    };
+    let words = said(&run(counts, 1), &repeat(&[], "users.csv"));
+    assert!(words.contains("Please report this, with /r/20260301T020000Z-k3xq/summary.json"));
+    assert!(!words.contains("failures.csv"), "{words}");
+}
+
+#[test]
+fn a_refusals_message_is_not_told_because_it_may_name_the_user() {
+    let fault = || Fault {
+        code: "ResourceNotFound.User".into(),
+        message: "user 2kJJBH not found".into(),
+        request_id: None,
+    };
+    let cause = StopCause::SameRefusal {
+        fault: fault(),
+        rows: 50,
+    };
+    assert_eq!(
+        reason(&cause),
+        "50 rows in a row were refused with ResourceNotFound.User"
+    );
+    let at = RowRef { file: 1, line: 17 };
+    assert_eq!(reason(&StopCause::InputChanged(at)), "line 17 of file 2");
+    assert_eq!(reason(&StopCause::Signal(2)), "SIGINT (Ctrl-C)");
+    let said = reason(&StopCause::Outage(Fault::ours("no answer", "time-out")));
+    assert_eq!(said, "no answer: time-out");
+}
+
+#[test]
+fn text_from_outside_does_not_steer_the_terminal() {
+    assert_eq!(clean("a\x1b[2Jb\r\nc\u{202E}d"), "a [2Jb  c d");
+    assert_eq!(clean(&"x".repeat(400)).chars().count(), 301);
+}
+
+#[test]
+fn numbers_and_times_read_well() {
+    let numbers = [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1,000"),
+        (1_234_567, "1,234,567"),
+    ];
+    for (number, expected) in numbers {
+        assert_eq!(thousands(number), expected);
+    }
+    let times = [
+        (0.0, "0.0 s"),
+        (8.24, "8.2 s"),
+        (9.97, "10 s"),
+        (42.4, "42 s"),
+        (59.7, "1 min"),
+        (310.0, "5 min 10 s"),
+        (3600.0, "1 h"),
+        (49_920.0, "13 h 52 min"),
+        (183_600.0, "2 d 3 h"),
+    ];
+    for (seconds, expected) in times {
+        assert_eq!(
+            duration(Duration::from_secs_f64(seconds)),
+            expected,
+            "{seconds}"
+        );
+    }
+}

@@ -1,0 +1,502 @@
+//! The loop that owns the engine: wait → step → carry out.
+//!
+//! It waits for whichever comes first: a signal, an answer, a batch that was recorded, rows that
+//! were read, the instant the engine named. It puts that into the engine, and does what comes
+//! back: sends calls, collects records for the next commit, tells the observers. It decides
+//! nothing about changes; the engine does, and never does anything.
+//!
+//! **Invariants.** Everything that `select!` waits for loses nothing when another branch wins.
+//! Reading and recording are blocking work: their owner travels into a blocking thread and comes
+//! back, so there is one reader and one writer. If a record fails, nothing new is sent and calls in
+//! flight are awaited: their doubt is on disk already (rule T7).
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
+
+use crate::clock::Clock;
+use crate::engine::pacer::GRACE;
+use crate::engine::{Effect, Engine, Input, Mark, Settlement, Ticket};
+use crate::event::{Event, Observer, StopCause, Why};
+use crate::model::{Change, Counts, Outcome, Verdict};
+use crate::plan::Plan;
+use crate::plan::rows::{Batch, HELD_BACK, Rows, RowsError};
+use crate::recorder::{RecordBatch, RecordError, Recorder};
+use crate::report::results::Settled;
+use crate::tencent::answer::{ClockNote, verdict};
+use crate::tencent::client::Transport;
+
+/// How long an outcome may wait for others to share its commit. Chosen: a kill loses at most this
+/// much of what is known, and a slow disk has ten commits a second to do at most.
+const LINGER: Duration = Duration::from_millis(100);
+/// So many records don't wait for more.
+const ENOUGH_FOR_A_COMMIT: usize = 256;
+/// With so many records in memory nothing more is read until the disk has caught up.
+const ENOUGH_UNRECORDED: usize = 4096;
+/// Waits shorter than this are not worth telling.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+
+/// What a run is made of.
+pub struct Run<T> {
+    /// Decides.
+    pub engine: Engine,
+    /// Reads.
+    pub rows: Rows,
+    /// Writes.
+    pub recorder: Recorder,
+    /// Sends.
+    pub transport: Arc<T>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Are told.
+    pub observers: Box<dyn Observer>,
+}
+
+/// How a run ended.
+pub struct Ended {
+    /// Every row of the input, by outcome.
+    pub counts: Counts,
+    /// Why it stopped before its end, if it did.
+    pub stopped: Option<StopCause>,
+    /// The record, unless it could not be written.
+    pub recorder: Option<Recorder>,
+    /// Whether the record says the same as the counts. False is a bug of this program.
+    pub agrees: bool,
+}
+
+impl<T: Transport> Run<T> {
+    /// Sends what is to be sent. `signals` brings the numbers of signals: the first stops the run
+    /// in an orderly way, the second at once.
+    pub async fn go(self, signals: UnboundedReceiver<i32>) -> Ended {
+        let plan = self.rows.plan();
+        let settled = plan.settled;
+        let told = settled_by_plan(plan);
+        let mut running = Running {
+            began: self.clock.wall_at(Duration::ZERO),
+            counts: settled,
+            engine: self.engine,
+            rows: Some(self.rows),
+            recorder: Some(self.recorder),
+            reading: None,
+            recording: None,
+            calls: JoinSet::new(),
+            left: Arc::default(),
+            batch: RecordBatch::default(),
+            batch_since: None,
+            told_wait: None,
+            transport: self.transport,
+            clock: self.clock,
+            observers: self.observers,
+            signals,
+            n_signals: 0,
+            ticks: interval(Duration::from_secs(1)),
+        };
+        running
+            .ticks
+            .set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for event in told {
+            running.tell(event);
+        }
+        running.go().await
+    }
+}
+
+/// A run on its way.
+struct Running<T> {
+    engine: Engine,
+    /// `None` while it reads, and for good when there is nothing more to read.
+    rows: Option<Rows>,
+    /// `None` while it writes, and for good when it failed.
+    recorder: Option<Recorder>,
+    reading: Option<JoinHandle<Read>>,
+    recording: Option<JoinHandle<Recorded>>,
+    calls: JoinSet<Answered>,
+    /// Calls that have left since the loop last looked.
+    left: Arc<Mutex<Vec<Left>>>,
+    batch: RecordBatch,
+    batch_since: Option<Duration>,
+    counts: Counts,
+    told_wait: Option<(Duration, Why)>,
+    transport: Arc<T>,
+    clock: Clock,
+    began: DateTime<Utc>,
+    observers: Box<dyn Observer>,
+    signals: UnboundedReceiver<i32>,
+    n_signals: u32,
+    ticks: Interval,
+}
+
+/// The reader, back from its thread.
+struct Read {
+    rows: Rows,
+    batch: Batch,
+    result: Result<(), RowsError>,
+}
+
+/// The recorder, back from its thread.
+struct Recorded {
+    recorder: Recorder,
+    /// The last change whose doubt was in the batch.
+    mark: Option<Mark>,
+    result: Result<(), RecordError>,
+}
+
+/// A call, back from the service.
+struct Answered {
+    ticket: Ticket,
+    verdict: Verdict,
+    /// Seconds by which the clock was corrected because of it.
+    corrected: Option<i64>,
+}
+
+/// A call that left.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    at: Duration,
+    permit: Duration,
+    attempt: u32,
+}
+
+impl<T: Transport> Running<T> {
+    async fn go(mut self) -> Ended {
+        loop {
+            self.read_on();
+            self.record();
+            if self.is_over() {
+                break;
+            }
+            let inputs = self.wait().await;
+            self.note_calls_that_left();
+            for input in inputs {
+                self.step(input);
+            }
+        }
+        let rest = self.counts.read - self.counts.settled();
+        if rest > 0 {
+            self.counts.add(Outcome::Pending, rest);
+            self.tell(Event::RowsSettled {
+                outcome: Outcome::Pending,
+                rows: rest,
+                at: None,
+                code: None,
+            });
+        }
+        let agrees = self.recorder.as_ref().is_none_or(|recorder| {
+            let recorded = recorder.counts();
+            let mut settled = Outcome::ALL.iter().filter(|o| **o != Outcome::Pending);
+            settled.all(|outcome| recorded.of(*outcome) == self.counts.of(*outcome))
+        });
+        Ended {
+            agrees,
+            counts: self.counts,
+            stopped: self.engine.stopping().cloned(),
+            recorder: self.recorder,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let recorded = self.batch.is_empty() || self.recorder.is_none();
+        self.engine.is_finished() && self.recording.is_none() && self.reading.is_none() && recorded
+    }
+
+    /// Waits for the next thing to happen.
+    async fn wait(&mut self) -> VecDeque<Input> {
+        let wake = self.engine.wake_at();
+        self.tell_wait(wake);
+        let wake = wake.map(|(at, _)| self.clock.instant(at));
+        let linger = self
+            .batch_since
+            .filter(|_| self.recording.is_none() && self.recorder.is_some());
+        let linger = linger.map(|since| self.clock.instant(since + LINGER));
+        tokio::select! {
+            biased;
+            Some(signal) = self.signals.recv() => self.signalled(signal),
+            Some(answered) = self.calls.join_next() => self.answered(answered),
+            recorded = finished(&mut self.recording) => self.recorded(recorded),
+            read = finished(&mut self.reading) => self.read(read),
+            () = at(wake) => VecDeque::from([Input::Woke]),
+            () = at(linger) => VecDeque::new(),
+            _ = self.ticks.tick() => {
+                let now = self.clock.now();
+                self.observers.tick(now);
+                VecDeque::new()
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let effects = self.engine.step(self.clock.now(), input);
+        for effect in effects {
+            match effect {
+                Effect::MarkDoubt(mark, change) => {
+                    self.batch.doubts.push((mark, change));
+                    self.note_record();
+                }
+                Effect::Send(ticket, change) => self.send(ticket, change),
+                Effect::Settle(settlement) => self.settle(settlement),
+                Effect::Tell(event) => self.tell(event),
+            }
+        }
+    }
+
+    /// Sends a call, in a task of its own. The instant at which it really leaves is noted there.
+    fn send(&mut self, ticket: Ticket, change: Arc<Change>) {
+        let transport = self.transport.clone();
+        let clock = self.clock.clone();
+        let left = self.left.clone();
+        self.calls.spawn(async move {
+            left.lock()
+                .expect("nothing panics while it notes")
+                .push(Left {
+                    at: clock.now(),
+                    permit: ticket.permit(),
+                    attempt: ticket.attempt(),
+                });
+            let result = transport
+                .modify(change.user.clone(), change.send.clone())
+                .await;
+            let corrected = match &result {
+                Ok(reply) => corrected_seconds(&reply.clock),
+                Err(_) => None,
+            };
+            Answered {
+                ticket,
+                verdict: verdict(&result),
+                corrected,
+            }
+        });
+    }
+
+    fn note_calls_that_left(&mut self) {
+        let left = std::mem::take(&mut *self.left.lock().expect("nothing panics while it notes"));
+        for left in left {
+            let attempt = left.attempt;
+            self.observers.on(left.at, &Event::CallSent { attempt });
+            if left.at > left.permit + GRACE {
+                self.step(Input::LeftLate(left.at));
+            }
+        }
+    }
+
+    fn settle(&mut self, settlement: Settlement) {
+        let rows = settlement.change.rows.len() as u64;
+        self.counts.add(settlement.ending.outcome(), rows);
+        let sent = settlement
+            .sent
+            .map(|(first, last)| (self.clock.wall_at(first), self.clock.wall_at(last)));
+        self.batch.settled.push(Settled { settlement, sent });
+        self.note_record();
+    }
+
+    fn note_record(&mut self) {
+        if self.batch_since.is_none() {
+            self.batch_since = Some(self.clock.now());
+        }
+    }
+
+    fn answered(&mut self, first: Result<Answered, JoinError>) -> VecDeque<Input> {
+        let mut inputs = VecDeque::new();
+        let mut next = Some(first);
+        // Whatever else is back already shares the turn.
+        while let Some(answered) = next {
+            match answered {
+                Ok(call) => {
+                    if let Some(seconds) = call.corrected {
+                        self.tell(Event::ClockCorrected { seconds });
+                    }
+                    inputs.push_back(Input::Answered(call.ticket, call.verdict));
+                }
+                Err(error) if error.is_cancelled() => {}
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+            next = self.calls.try_join_next();
+        }
+        inputs
+    }
+
+    /// Reads on, if the engine has room and the record keeps up.
+    fn read_on(&mut self) {
+        let waits_for_record = self.batch.len() >= ENOUGH_UNRECORDED && !self.is_broken();
+        if self.rows.is_none() || !self.engine.wants_changes() || waits_for_record {
+            return;
+        }
+        let mut rows = self.rows.take().expect("looked just now");
+        let n_changes = self.engine.room().max(1);
+        let began = self.began;
+        self.reading = Some(spawn_blocking(move || {
+            let mut batch = Batch::default();
+            let result = rows.next_batch(n_changes, began, &mut batch);
+            Read {
+                rows,
+                batch,
+                result,
+            }
+        }));
+    }
+
+    fn read(&mut self, read: Read) -> VecDeque<Input> {
+        let Read {
+            rows,
+            batch,
+            result,
+        } = read;
+        if !batch.settled.is_empty() {
+            self.batch.rows.extend(batch.settled);
+            self.note_record();
+        }
+        let mut inputs = VecDeque::from([Input::Changes(batch.changes)]);
+        match result {
+            Err(error) => {
+                let cause = match error {
+                    RowsError::Changed(at) => StopCause::InputChanged(at),
+                    RowsError::Input(error) => StopCause::InputUnreadable(error.to_string()),
+                };
+                inputs.push_back(Input::Stop(cause));
+                inputs.push_back(Input::InputEnded);
+            }
+            Ok(()) if batch.ended => inputs.push_back(Input::InputEnded),
+            Ok(()) if self.n_signals > 1 || self.is_broken() => {
+                inputs.push_back(Input::InputEnded);
+            }
+            Ok(()) => self.rows = Some(rows),
+        }
+        inputs
+    }
+
+    /// Whether records can't be written any more.
+    fn is_broken(&self) -> bool {
+        self.recorder.is_none() && self.recording.is_none()
+    }
+
+    /// Sends the batch to disk when it is time.
+    fn record(&mut self) {
+        let Some(since) = self.batch_since else {
+            return;
+        };
+        if self.recorder.is_none() {
+            return;
+        }
+        let waited = self.clock.now().saturating_sub(since);
+        let is_due = self.engine.is_starved()
+            || self.engine.is_finished()
+            || self.batch.len() >= ENOUGH_FOR_A_COMMIT
+            || waited >= LINGER;
+        if !is_due {
+            return;
+        }
+        let mut recorder = self.recorder.take().expect("looked just now");
+        let batch = std::mem::take(&mut self.batch);
+        self.batch_since = None;
+        let mark = batch.doubts.last().map(|(mark, _)| *mark);
+        let now = self.clock.wall_now();
+        self.recording = Some(spawn_blocking(move || {
+            let result = recorder.write(batch, now);
+            Recorded {
+                recorder,
+                mark,
+                result,
+            }
+        }));
+    }
+
+    fn recorded(&mut self, recorded: Recorded) -> VecDeque<Input> {
+        match recorded.result {
+            Ok(()) => {
+                self.recorder = Some(recorded.recorder);
+                recorded.mark.map(Input::Durable).into_iter().collect()
+            }
+            Err(error) => {
+                let mut inputs =
+                    VecDeque::from([Input::Stop(StopCause::NotRecorded(error.to_string()))]);
+                if self.rows.take().is_some() {
+                    inputs.push_back(Input::InputEnded);
+                }
+                inputs
+            }
+        }
+    }
+
+    fn signalled(&mut self, signal: i32) -> VecDeque<Input> {
+        self.n_signals += 1;
+        let mut inputs = VecDeque::from([Input::Stop(StopCause::Signal(signal))]);
+        if self.n_signals > 1 {
+            self.calls.abort_all();
+            inputs.push_back(Input::Abandon);
+            if self.rows.take().is_some() {
+                inputs.push_back(Input::InputEnded);
+            }
+        }
+        inputs
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.observers.on(self.clock.now(), &event);
+    }
+
+    /// Tells once why nothing is sent for a while.
+    fn tell_wait(&mut self, wake: Option<(Duration, Why)>) {
+        let Some((until, why)) = wake else { return };
+        let long = until >= self.clock.now() + WORTH_TELLING;
+        if why != Why::Pace && long && self.told_wait != wake && self.engine.in_flight() == 0 {
+            self.told_wait = wake;
+            self.tell(Event::Waiting { why, until });
+        }
+    }
+}
+
+/// What is settled before anything is sent.
+fn settled_by_plan(plan: &Plan) -> Vec<Event> {
+    let event = |outcome, rows, code: Option<&str>| Event::RowsSettled {
+        outcome,
+        rows,
+        at: None,
+        code: code.map(Into::into),
+    };
+    let mut events = Vec::new();
+    let mut n_held_back = plan.settled.invalid;
+    for (code, rows) in &plan.survey().invalid {
+        n_held_back -= rows;
+        events.push(event(Outcome::Invalid, *rows, Some(code)));
+    }
+    events.push(event(Outcome::Invalid, n_held_back, Some(HELD_BACK)));
+    for outcome in Outcome::ALL {
+        if outcome != Outcome::Invalid {
+            events.push(event(outcome, plan.settled.of(outcome), None));
+        }
+    }
+    events.retain(|event| !matches!(event, Event::RowsSettled { rows: 0, .. }));
+    events
+}
+
+fn corrected_seconds(note: &ClockNote) -> Option<i64> {
+    match note {
+        ClockNote::Corrected(offset) => Some(offset.num_seconds()),
+        _ => None,
+    }
+}
+
+/// Waits for blocking work to come back; forever if there is none.
+async fn finished<O>(work: &mut Option<JoinHandle<O>>) -> O {
+    let Some(handle) = work else {
+        return pending().await;
+    };
+    let result = handle.await;
+    *work = None;
+    result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+async fn at(instant: Option<tokio::time::Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! `apply`, seen from outside: the real binary against the simulated service, with whole outcomes
+//! (exit code, both streams, files, what the service holds).
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod accounts;
+mod feedback;
+mod flags;
+mod input;
+mod outages;
+mod pace;
+mod stops;
+mod whole;

@@ -1,0 +1,61 @@
+//! The samples are what `samples/README.md` says of them.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use lcic_sync::input::Source;
+use lcic_sync::input::survey::Survey;
+use lcic_sync::keys::Keys;
+use lcic_sync::plan::{self, UnknownRun, Wishes};
+use rusqlite::fallible_iterator::FallibleIterator;
+
+#[test]
+fn the_invented_school_holds_what_its_list_says() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/users.csv");
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+
+    let source = Source::open(file, Path::new("/tmp")).unwrap();
+    let stop = AtomicBool::new(false);
+    let survey = Survey::take(vec![source], Keys::new([7; 16]), &stop).unwrap();
+    let invalid: Vec<(u64, &str)> = survey
+        .samples
+        .iter()
+        .map(|(at, reason)| (at.line, reason.code()))
+        .collect();
+    let wishes = Wishes {
+        all: false,
+        limit: None,
+    };
+    let plan = plan::make::<UnknownRun>(survey, wishes, |_| None, |_| Ok(())).unwrap();
+
+    assert_eq!(plan.settled.read, 200);
+    assert_eq!((plan.settled.invalid, plan.settled.superseded), (2, 1));
+    assert_eq!((plan.rows_to_send(), plan.changes), (197, 195));
+    assert_eq!(invalid.len(), 2);
+    for (line, code) in invalid {
+        let listed = format!("| {line} | **invalid**: {code} |");
+        assert!(readme.contains(&listed), "{listed}");
+    }
+    let told = "2 are invalid and 1 is superseded; the other 197 make 195 calls, one for each user";
+    assert!(readme.contains(told));
+}
+
+/// The questions fit the tables as they are; `sqlite3` would only tell when somebody needs them.
+#[test]
+fn the_sample_questions_can_be_asked_of_a_ledger() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger.sqlite3");
+    drop(lcic_sync::ledger::Ledger::open(&path).unwrap());
+    let questions = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/ledger.sql");
+    let questions = std::fs::read_to_string(questions).unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let mut rest = rusqlite::Batch::new(&db, &questions);
+    let mut asked = 0;
+    while let Some(mut question) = rest.next().unwrap() {
+        let mut rows = question.query([]).unwrap();
+        while rows.next().unwrap().is_some() {}
+        asked += 1;
+    }
+    assert_eq!(asked, 5);
+}
