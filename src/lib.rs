@@ -21,6 +21,7 @@
 //! - [`engine`]: which change may go now. Pure.
 //! - [`tencent`]: signing, the table of codes, keys, HTTP. [`explain`]: all codes, in words.
 //! - [`ledger`], [`report`], [`recorder`]: what is kept, and where.
+//! - [`prepare`]: everything before the first call.
 //! - [`run`], [`clock`], [`signals`], [`progress`], [`state`]: the loop and its surroundings.
 //! - [`cli`]: what a person types and sees.
 //! - [`simulator`]: a local LCIC; it shares nothing with the client but the model.
@@ -35,6 +36,7 @@ pub mod keys;
 pub mod ledger;
 pub mod model;
 pub mod plan;
+pub mod prepare;
 pub mod progress;
 pub mod recorder;
 pub mod report;

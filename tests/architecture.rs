@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// For each module at the top, those that it may name; itself is always allowed.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("event", &["model"]),
     ("keys", &["model"]),
@@ -34,6 +34,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "clock", "engine", "event", "model", "plan", "recorder", "report", "tencent",
         ],
     ),
+    ("prepare", &["input", "ledger", "plan", "report"]),
     ("simulator", &["model"]),
     (
         "cli",
@@ -47,6 +48,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "ledger",
             "model",
             "plan",
+            "prepare",
             "progress",
             "recorder",
             "report",

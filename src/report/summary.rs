@@ -84,6 +84,14 @@ pub struct InputName {
     pub name: String,
 }
 
+impl InputName {
+    /// All FILE arguments, in their order.
+    pub fn all(inputs: &[String]) -> Vec<Self> {
+        let names = inputs.iter().cloned();
+        names.map(|name| Self { name }).collect()
+    }
+}
+
 /// A ledger, as a run used it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerUsed {

@@ -4,10 +4,8 @@
 //! agreed. Every way out that has a run directory leaves a `summary.json` there; the ways out
 //! before it (usage, configuration, the lock) leave a message and a number.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,25 +18,23 @@ use crate::cli::account::{account, find_keys, open_keys};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::log::Log;
+use crate::cli::outlook;
 use crate::cli::printer::{Printer, must_ask, question, start_logging};
 use crate::cli::settings::{Origin, Settings, System};
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::event::{Event, Fanout, Observer, StopCause};
-use crate::input::Source;
-use crate::input::survey::Survey;
-use crate::keys::Keys;
-use crate::ledger::recover::Killed;
-use crate::ledger::{Account, Ledger, LedgerError, NewRun};
+use crate::ledger::{Account, Ledger, NewRun};
 use crate::model::Counts;
+use crate::plan::Plan;
 use crate::plan::rows::Rows;
-use crate::plan::{self, Plan};
+use crate::prepare::{self, Opened, PrepareError};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
-use crate::report::results::{self, ResultFiles};
+use crate::report::results::ResultFiles;
 use crate::report::summary::{Calls, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary};
 use crate::report::tally::Tally;
-use crate::report::words::{self, count, last_words, reason};
+use crate::report::words::{last_words, reason};
 use crate::run::Run;
 use crate::signals;
 use crate::state::{StateDir, StateError, make_private_dir, point_latest};
@@ -175,9 +171,18 @@ enum Refused {
     Stopped(i32),
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Refused {
-    fn from(error: E) -> Self {
-        Self::Because(error.into())
+impl From<anyhow::Error> for Refused {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Because(error)
+    }
+}
+
+impl From<PrepareError> for Refused {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Signal(signal) => Self::Stopped(signal),
+            error => Self::Because(error.into()),
+        }
     }
 }
 
@@ -206,133 +211,33 @@ impl Applying<'_> {
         state: &StateDir,
         transport: HttpTransport,
     ) -> Result<(Counts, Option<StopCause>), Refused> {
-        let (mut ledger, is_new) = Ledger::open(&state.ledger())?;
+        let path = state.ledger();
+        let endpoint = self.endpoint.to_string();
+        let now = self.clock.wall_now();
+        let Opened {
+            ledger,
+            is_new,
+            recovered,
+        } = prepare::open_ledger(&path, &self.account, &endpoint, now)?;
         self.ledger_is_new = is_new;
-        ledger.pin(&self.account)?;
-        while let Some(killed) = ledger.find_killed()? {
-            self.recover(&mut ledger, &killed)?;
+        for killed in &recovered {
+            outlook::tell_recovered(self.printer, killed);
         }
         if is_new {
-            let path = state.ledger();
-            self.printer.say(&format!(
-                "new ledger {}: all rows will be sent",
-                path.display()
-            ));
+            let path = path.display();
+            self.printer
+                .say(&format!("new ledger {path}: all rows will be sent"));
         }
-        let survey = self.survey(state, ledger.keys().clone()).await?;
-        self.tell_findings(&survey);
-        let (ledger, plan) = self.plan(ledger, survey).await?;
-        self.tell_plan(&plan);
+        let (inputs, wishes) = (&self.settings.inputs, self.settings.wishes);
+        let signals = self.signals.as_mut().expect("listened to since the start");
+        let planned = prepare::make_plan(inputs, wishes, state.spool(), ledger, signals);
+        let (ledger, plan) = planned.await?;
+        outlook::tell_findings(self.printer, plan.survey());
+        outlook::tell_plan(self.printer, &plan, &endpoint, self.settings.limits.rate);
         if !self.is_agreed(&plan).await? {
-            return Err(anyhow!("not confirmed").into());
+            return Err(Refused::Because(anyhow!("not confirmed")));
         }
         self.send(ledger, plan, transport).await
-    }
-
-    /// Finishes what a killed run left: its files are cut to what its ledger vouches for, what it
-    /// may have sent goes into doubt (rule T7).
-    fn recover(&self, ledger: &mut Ledger, killed: &Killed) -> anyhow::Result<()> {
-        let now = self.clock.wall_now();
-        let dir = &killed.report_dir;
-        for (name, length) in [
-            (results::RESULTS, killed.results_bytes),
-            (results::FAILURES, killed.failures_bytes),
-        ] {
-            let path = dir.join(name);
-            results::cut(&path, length).with_context(|| format!("{}", path.display()))?;
-        }
-        if dir.is_dir() {
-            let summary = match Summary::read(dir) {
-                // It could tell its end, but not record it: all but the rows stands as told.
-                Some(told) => Summary {
-                    counts: killed.counts,
-                    ..told
-                },
-                None => self.summary_of_killed(killed, now),
-            };
-            summary
-                .save(dir)
-                .with_context(|| format!("{}", dir.display()))?;
-        }
-        ledger.close_killed(killed, now)?;
-        let counts = &killed.counts;
-        let settled = counts.read - counts.pending - counts.unknown;
-        self.printer.say(&format!(
-            "run {} was cut off after {} of {}: {} in doubt, to be sent again where this input names them",
-            killed.run_id,
-            words::thousands(settled),
-            count(counts.read, "row"),
-            count(killed.users_in_doubt, "user"),
-        ));
-        Ok(())
-    }
-
-    fn summary_of_killed(&self, killed: &Killed, now: DateTime<Utc>) -> Summary {
-        Summary {
-            run_id: killed.run_id.clone(),
-            run: Some(killed.run),
-            input: names(&killed.input),
-            started_at: killed.started_at,
-            ended_at: now,
-            seconds: (now - killed.started_at).as_seconds_f64().max(0.0),
-            counts: killed.counts,
-            calls: Calls::default(),
-            pace: Pace::default(),
-            stopped_by: Some("killed".into()),
-            message: Some("the run did not end; this was written by the next one".into()),
-            failures: Vec::new(),
-            // 128 + SIGKILL, as a shell tells it.
-            exit_code: 137,
-            ..self.summary()
-        }
-    }
-
-    async fn survey(&mut self, state: &StateDir, keys: Keys) -> Result<Survey, Refused> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let inputs = self.settings.inputs.clone();
-        let spool = state.spool().to_owned();
-        let stop_survey = stop.clone();
-        let mut survey = spawn_blocking(move || {
-            let sources = inputs
-                .iter()
-                .map(|input| Source::open(input, &spool))
-                .collect::<Result<_, _>>()?;
-            Survey::take(sources, keys, &stop_survey)
-        });
-        let signals = self.signals.as_mut().expect("listened to since the start");
-        tokio::select! {
-            biased;
-            Some(signal) = signals.recv() => {
-                stop.store(true, Ordering::Relaxed);
-                // Standard input may never end: it is not waited for.
-                Err(Refused::Stopped(signal))
-            }
-            survey = &mut survey => match survey.expect("the survey does not panic") {
-                Ok(survey) => Ok(survey),
-                Err(error) => Err(error.into()),
-            },
-        }
-    }
-
-    async fn plan(&self, ledger: Ledger, survey: Survey) -> Result<(Ledger, Plan), Refused> {
-        let wishes = self.settings.wishes;
-        let planned = spawn_blocking(move || {
-            let runs = survey
-                .origins
-                .as_ref()
-                .map_or(&[][..], |origins| &origins.runs);
-            let numbers: Result<HashMap<String, Option<u32>>, LedgerError> = runs
-                .iter()
-                .map(|id| Ok((id.clone(), ledger.run_number(id)?)))
-                .collect();
-            let plan = numbers.and_then(|numbers| {
-                let number = |id: &str| numbers.get(id).copied().flatten();
-                plan::make(survey, wishes, number, |each| ledger.scan(each))
-            });
-            (ledger, plan)
-        });
-        let (ledger, plan) = planned.await.expect("planning does not panic");
-        Ok((ledger, plan?))
     }
 
     async fn send(
@@ -346,7 +251,7 @@ impl Applying<'_> {
         point_latest(&self.settings.report_dir, &self.run_id)
             .with_context(|| format!("{}/latest", self.settings.report_dir.display()))?;
         // The last thing that can refuse: a run that has begun ends, or was killed.
-        let run = ledger.begin_run(
+        let begun = ledger.begin_run(
             &NewRun {
                 run_id: &self.run_id,
                 started_at: self.started_at,
@@ -355,8 +260,8 @@ impl Applying<'_> {
                 counts: plan.settled,
             },
             &plan.closes,
-        )?;
-        self.run = Some(run);
+        );
+        self.run = Some(begun.map_err(PrepareError::from)?);
         // The run counts from the start of sending, not from that of the survey.
         let clock = Clock::start();
         let mut observers = self.observers();
@@ -410,56 +315,6 @@ impl Applying<'_> {
         ])
     }
 
-    fn tell_findings(&self, survey: &Survey) {
-        if survey.n_rows() == 0 {
-            self.printer.warn("no rows behind the header");
-        }
-        let n_invalid: u64 = survey.invalid.values().sum();
-        if n_invalid == 0 {
-            return;
-        }
-        self.printer.say(&format!(
-            "{} will not be sent:",
-            count(n_invalid, "invalid row")
-        ));
-        for (at, reason) in &survey.samples {
-            let name = &survey.sources[usize::from(at.file)].name;
-            self.printer
-                .say(&format!("  {name}: line {}: {reason}", at.line));
-        }
-        let more = n_invalid - survey.samples.len() as u64;
-        if more > 0 {
-            self.printer.say(&format!(
-                "  and {} more, see results.csv",
-                words::thousands(more)
-            ));
-        }
-    }
-
-    fn tell_plan(&self, plan: &Plan) {
-        let seconds = plan.changes as f64 / self.settings.limits.rate.get();
-        let mut told = format!(
-            "{}: {} to send",
-            count(plan.settled.read, "row"),
-            count(plan.changes, "change"),
-        );
-        if plan.changes > 0 {
-            told += &format!(
-                " to {}, at least {} at {} a second",
-                self.endpoint,
-                words::duration(Duration::from_secs_f64(seconds)),
-                self.settings.limits.rate.get(),
-            );
-        }
-        self.printer.say(&told);
-        if plan.in_doubt_elsewhere > 0 {
-            self.printer.say(&format!(
-                "{} in doubt since an earlier run, not named by this input, stay in doubt",
-                count(plan.in_doubt_elsewhere, "user"),
-            ));
-        }
-    }
-
     /// Whether a person at a terminal agrees to a large run; without one nothing ever asks.
     async fn is_agreed(&mut self, plan: &Plan) -> Result<bool, Refused> {
         if !must_ask(plan.changes, self.endpoint.is_loopback(), self.settings.yes) {
@@ -496,7 +351,7 @@ impl Applying<'_> {
             schema_version: SCHEMA_VERSION,
             run_id: self.run_id.clone(),
             run: self.run,
-            input: names(&self.settings.inputs),
+            input: InputName::all(&self.settings.inputs),
             account: Some(self.account.shown()),
             endpoint: self.endpoint.to_string(),
             ledger: LedgerUsed {
@@ -587,11 +442,6 @@ impl Observer for Shared {
         let mut tally = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tally.on(at, event);
     }
-}
-
-fn names(inputs: &[String]) -> Vec<InputName> {
-    let names = inputs.iter().cloned();
-    names.map(|name| InputName { name }).collect()
 }
 
 /// The endpoint, and where it stands.

@@ -1,0 +1,200 @@
+//! Everything before the first call: ledger → account → what a killed run left → survey → plan.
+//!
+//! `apply` goes on from here and `plan` ends here, so that a plan says what a run would do because
+//! it is what a run does. Nothing in here makes a call.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::spawn_blocking;
+
+use crate::input::survey::Survey;
+use crate::input::{InputError, Source};
+use crate::ledger::recover::Killed;
+use crate::ledger::{Account, Ledger, LedgerError};
+use crate::plan::{self, Plan, Wishes};
+use crate::report::results;
+use crate::report::summary::{Calls, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary};
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The ledger, or another account's.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The input.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The reports of a killed run could not be finished.
+    #[error("{path}: {error}")]
+    Report {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A signal with this number came.
+    #[error("stopped by signal {0}")]
+    Signal(i32),
+}
+
+/// A ledger that a run may begin with.
+#[derive(Debug)]
+pub struct Opened {
+    /// It, pinned to the account.
+    pub ledger: Ledger,
+    /// Whether it was made just now.
+    pub is_new: bool,
+    /// The runs that were killed before, and are finished now.
+    pub recovered: Vec<Killed>,
+}
+
+/// Opens the ledger at `path` for a run of `account` to `endpoint`: pins it (rule T8) and finishes
+/// what killed runs left (rule T7). The state directory must be locked.
+///
+/// # Errors
+/// When it can't be used, or is another account's.
+pub fn open_ledger(
+    path: &Path,
+    account: &Account,
+    endpoint: &str,
+    now: DateTime<Utc>,
+) -> Result<Opened, PrepareError> {
+    let (mut ledger, is_new) = Ledger::open(path)?;
+    ledger.pin(account)?;
+    let mut recovered = Vec::new();
+    while let Some(killed) = ledger.find_killed()? {
+        finish_reports(&killed, || {
+            summary_of_killed(&killed, path, account, endpoint, now)
+        })?;
+        ledger.close_killed(&killed, now)?;
+        recovered.push(killed);
+    }
+    Ok(Opened {
+        ledger,
+        is_new,
+        recovered,
+    })
+}
+
+/// Reads `inputs` once and compares them with the ledger, unless a signal comes first. What can't
+/// be read twice is copied to a nameless file under `spool`.
+///
+/// # Errors
+/// When an input can't be used, and when a signal comes.
+pub async fn make_plan(
+    inputs: &[String],
+    wishes: Wishes,
+    spool: &Path,
+    ledger: Ledger,
+    signals: &mut UnboundedReceiver<i32>,
+) -> Result<(Ledger, Plan), PrepareError> {
+    let survey = survey(inputs, spool, &ledger, signals).await?;
+    let planned = spawn_blocking(move || {
+        let plan = plan(&ledger, survey, wishes);
+        (ledger, plan)
+    });
+    let (ledger, plan) = planned.await.expect("planning does not panic");
+    Ok((ledger, plan?))
+}
+
+async fn survey(
+    inputs: &[String],
+    spool: &Path,
+    ledger: &Ledger,
+    signals: &mut UnboundedReceiver<i32>,
+) -> Result<Survey, PrepareError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (inputs, spool, keys) = (inputs.to_vec(), spool.to_owned(), ledger.keys().clone());
+    let stop_survey = stop.clone();
+    let mut survey = spawn_blocking(move || {
+        let sources = inputs.iter().map(|input| Source::open(input, &spool));
+        Survey::take(sources.collect::<Result<_, _>>()?, keys, &stop_survey)
+    });
+    tokio::select! {
+        biased;
+        Some(signal) = signals.recv() => {
+            stop.store(true, Ordering::Relaxed);
+            // Standard input may never end: it is not waited for.
+            Err(PrepareError::Signal(signal))
+        }
+        survey = &mut survey => Ok(survey.expect("the survey does not panic")?),
+    }
+}
+
+fn plan(ledger: &Ledger, survey: Survey, wishes: Wishes) -> Result<Plan, LedgerError> {
+    let origins = survey.origins.as_ref();
+    let runs = origins.map_or(&[][..], |origins| &origins.runs);
+    let numbers = runs
+        .iter()
+        .map(|id| Ok((id.clone(), ledger.run_number(id)?)))
+        .collect::<Result<HashMap<String, Option<u32>>, LedgerError>>()?;
+    let number = |id: &str| numbers.get(id).copied().flatten();
+    plan::make(survey, wishes, number, |each| ledger.scan(each))
+}
+
+/// Cuts a killed run's files to what its ledger vouches for, and leaves it a summary. `told` is
+/// the one for a run that could not write any.
+fn finish_reports(killed: &Killed, told: impl FnOnce() -> Summary) -> Result<(), PrepareError> {
+    let dir = &killed.report_dir;
+    let failed = |path: &Path, error| PrepareError::Report {
+        path: path.into(),
+        error,
+    };
+    for (name, length) in [
+        (results::RESULTS, killed.results_bytes),
+        (results::FAILURES, killed.failures_bytes),
+    ] {
+        let path = dir.join(name);
+        results::cut(&path, length).map_err(|error| failed(&path, error))?;
+    }
+    if dir.is_dir() {
+        let summary = match Summary::read(dir) {
+            // It could tell its end, but not record it: all but the rows stands as told.
+            Some(told) => Summary {
+                counts: killed.counts,
+                ..told
+            },
+            None => told(),
+        };
+        summary.save(dir).map_err(|error| failed(dir, error))?;
+    }
+    Ok(())
+}
+
+fn summary_of_killed(
+    killed: &Killed,
+    ledger: &Path,
+    account: &Account,
+    endpoint: &str,
+    now: DateTime<Utc>,
+) -> Summary {
+    Summary {
+        schema_version: SCHEMA_VERSION,
+        run_id: killed.run_id.clone(),
+        run: Some(killed.run),
+        input: InputName::all(&killed.input),
+        account: Some(account.shown()),
+        endpoint: endpoint.into(),
+        ledger: LedgerUsed {
+            path: ledger.into(),
+            new: false,
+        },
+        started_at: killed.started_at,
+        ended_at: now,
+        seconds: (now - killed.started_at).as_seconds_f64().max(0.0),
+        counts: killed.counts,
+        calls: Calls::default(),
+        pace: Pace::default(),
+        stopped_by: Some("killed".into()),
+        message: Some("the run did not end; this was written by the next one".into()),
+        failures: Vec::new(),
+        // 128 + SIGKILL, as a shell tells it.
+        exit_code: 137,
+    }
+}
