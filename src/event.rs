@@ -135,6 +135,17 @@ pub enum StopCause {
 }
 
 impl StopCause {
+    /// Whether the key, its permission or the signature was refused.
+    pub fn is_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Fatal {
+                cause: FatalCause::Key,
+                ..
+            }
+        )
+    }
+
     /// The word for `stopped_by` in the summary.
     pub fn name(&self) -> &'static str {
         match self {

@@ -64,6 +64,9 @@ pub struct Ended {
     pub counts: Counts,
     /// Why it stopped before its end, if it did.
     pub stopped: Option<StopCause>,
+    /// What was seen when the record could not be written, whatever else had stopped the run by
+    /// then.
+    pub not_recorded: Option<String>,
     /// The record, unless it could not be written.
     pub recorder: Option<Recorder>,
     /// Whether the record says the same as the counts. False is a bug of this program.
@@ -83,6 +86,7 @@ impl<T: Transport> Run<T> {
             engine: self.engine,
             rows: Some(self.rows),
             recorder: Some(self.recorder),
+            not_recorded: None,
             reading: None,
             recording: None,
             calls: JoinSet::new(),
@@ -107,6 +111,20 @@ impl<T: Transport> Run<T> {
     }
 }
 
+impl Ended {
+    /// Why it ended as it did, for its exit code: a record that was not written outweighs a signal
+    /// that left nothing to do, but neither a wrong key nor a signal with something left.
+    pub fn cause(&self) -> Option<StopCause> {
+        let left = self.counts.pending + self.counts.unknown > 0;
+        match (&self.stopped, &self.not_recorded) {
+            (Some(StopCause::Signal(_)), Some(_)) if left => self.stopped.clone(),
+            (Some(cause), Some(_)) if cause.is_key() => self.stopped.clone(),
+            (_, Some(seen)) => Some(StopCause::NotRecorded(seen.clone())),
+            (stopped, None) => stopped.clone(),
+        }
+    }
+}
+
 /// A run on its way.
 struct Running<T> {
     engine: Engine,
@@ -114,6 +132,7 @@ struct Running<T> {
     rows: Option<Rows>,
     /// `None` while it writes, and for good when it failed.
     recorder: Option<Recorder>,
+    not_recorded: Option<String>,
     reading: Option<JoinHandle<Read>>,
     recording: Option<JoinHandle<Recorded>>,
     calls: JoinSet<Answered>,
@@ -196,6 +215,7 @@ impl<T: Transport> Running<T> {
             agrees,
             counts: self.counts,
             stopped: self.engine.stopping().cloned(),
+            not_recorded: self.not_recorded,
             recorder: self.recorder,
         }
     }
@@ -412,8 +432,9 @@ impl<T: Transport> Running<T> {
                 recorded.mark.map(Input::Durable).into_iter().collect()
             }
             Err(error) => {
-                let mut inputs =
-                    VecDeque::from([Input::Stop(StopCause::NotRecorded(error.to_string()))]);
+                let seen = error.to_string();
+                self.not_recorded = Some(seen.clone());
+                let mut inputs = VecDeque::from([Input::Stop(StopCause::NotRecorded(seen))]);
                 if self.rows.take().is_some() {
                     inputs.push_back(Input::InputEnded);
                 }

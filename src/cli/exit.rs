@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use crate::event::StopCause;
-use crate::model::{Counts, FatalCause};
+use crate::model::Counts;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,10 +93,7 @@ impl Exit {
         }
         let something_left = counts.pending + counts.unknown > 0;
         match stopped {
-            Some(StopCause::Fatal {
-                cause: FatalCause::Key,
-                ..
-            }) => return Self::Key,
+            Some(cause) if cause.is_key() => return Self::Key,
             Some(StopCause::Signal(number)) if something_left => return Self::of_signal(*number),
             // The signal came too late to stop anything.
             Some(StopCause::Signal(_)) => {}
@@ -121,7 +118,7 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Fault, Outcome, RowRef};
+    use crate::model::{FatalCause, Fault, Outcome, RowRef};
 
     fn counts(of: &[(Outcome, u64)]) -> Counts {
         let mut counts = Counts::default();

@@ -404,16 +404,19 @@ fn taken_care_of(written_by: u32, known: Option<&Known<'_>>) -> Option<u32> {
         .max()
 }
 
-/// Whether what the row sets is just what the user's open record has in doubt.
+/// Whether the user's open record has in doubt just what the row sets, as far as it is not held.
 fn leaves_in_doubt(survey: &Survey, known: &Known<'_>, row: &Entry) -> bool {
     let is_open = matches!(known.open, Some(open) if open.closed_by.is_none());
     let user = survey.keys.user(known.user);
-    let same = |field: Field| {
-        !row.sets[field].is_set()
-            || known.doubt[field]
-                .is_some_and(|doubt| survey.keys.value(user, field, doubt.value) == row.sets[field])
+    let is = |field: Field, text: &str| survey.keys.value(user, field, text) == row.sets[field];
+    let sets = |field: &&Field| row.sets[**field].is_set();
+    let mut set = Field::ALL.iter().filter(sets);
+    let agrees = |field: &Field| match known.doubt[*field] {
+        Some(doubt) => is(*field, doubt.value),
+        None => known.held[*field].is_some_and(|held| is(*field, held)),
     };
-    is_open && Field::ALL.iter().all(|field| same(*field))
+    let in_doubt = |field: &Field| known.doubt[*field].is_some();
+    is_open && set.clone().any(in_doubt) && set.all(agrees)
 }
 
 /// Which fields a change sends, and what of them was in doubt.

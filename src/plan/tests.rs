@@ -938,13 +938,18 @@ impl Chance {
             return false;
         }
         let Some(known) = known else { return false };
-        let in_doubt = |text: usize, field| {
-            let doubt = known.doubt[field].as_ref();
-            text == 0 || doubt.is_some_and(|(value, _)| value == TEXTS[text])
+        let mut in_doubt = false;
+        let mut agrees = |text: usize, field| {
+            let doubt = known.doubt[field].as_ref().map(|(value, _)| value);
+            in_doubt |= text != 0 && doubt.is_some();
+            text == 0
+                || doubt
+                    .or(known.held[field].as_ref())
+                    .is_some_and(|v| v == TEXTS[text])
         };
+        let is_the_same = agrees(row.nickname, Field::Nickname) & agrees(row.avatar, Field::Avatar);
         let is_open = known.open.is_some_and(|open| open.closed_by.is_none());
-        if is_open && in_doubt(row.nickname, Field::Nickname) && in_doubt(row.avatar, Field::Avatar)
-        {
+        if is_open && in_doubt && is_the_same {
             return false;
         }
         let by_failure = known.open.is_some_and(|open| {

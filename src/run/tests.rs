@@ -692,6 +692,10 @@ async fn p8_a_wrong_key_costs_one_call_and_leaves_all_pending() {
     assert!(stage.known().values().all(|line| line == "- -"));
 }
 
+/// Lets no commit of a run pass.
+const REFUSE: &str = "CREATE TRIGGER refuse BEFORE UPDATE ON run
+                      BEGIN SELECT raise(FAIL, 'the disk is full'); END";
+
 /// A run whose record fails from its 40th call on.
 async fn run_that_can_not_record(
     stage: &mut Stage,
@@ -719,9 +723,7 @@ async fn t7_when_the_ledger_can_not_record_nothing_new_is_sent_and_calls_in_flig
     let ledger = stage.ledger_path();
     let spoil = move || {
         let db = Connection::open(&ledger).unwrap();
-        let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON run
-                      BEGIN SELECT raise(FAIL, 'the disk is full'); END";
-        db.execute_batch(refuse).unwrap();
+        db.execute_batch(REFUSE).unwrap();
     };
     let (went, service) = run_that_can_not_record(&mut stage, spoil, |_| ()).await;
     let Some(StopCause::NotRecorded(why)) = &went.ended.stopped else {
@@ -772,6 +774,41 @@ async fn t7_when_the_files_can_not_be_written_nothing_of_the_batch_counts() {
     );
     assert!(killed.users_in_doubt >= n_calls);
     assert_eq!(went.results().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t7_a_record_that_fails_after_a_signal_is_told_and_is_no_success() {
+    let mut stage = Stage::new();
+    let service = Scripted::new(|_, _: &str, _: &Values| Say::NoAnswer);
+    let path = stage.file("users.csv", &users(2));
+    let (signals, going) = stage.ready(&path, limits(), service.clone()).signalled();
+    let ledger = stage.ledger_path();
+    let spoiled = async {
+        sleep(Duration::from_millis(500)).await;
+        signals.send(2).unwrap();
+        let db = Connection::open(ledger).unwrap();
+        db.execute_batch(REFUSE).unwrap();
+    };
+    let (went, ()) = tokio::join!(going, spoiled);
+    let ended = &went.ended;
+    assert_eq!(ended.stopped, Some(StopCause::Signal(2)));
+    assert!(
+        ended
+            .not_recorded
+            .as_ref()
+            .unwrap()
+            .contains("the disk is full")
+    );
+    // What is left speaks for the signal; with nothing left the record would be the cause.
+    assert_eq!(ended.cause(), Some(StopCause::Signal(2)));
+    let settled = Ended {
+        counts: counts(&[(Outcome::Applied, 2)]),
+        stopped: ended.stopped.clone(),
+        not_recorded: ended.not_recorded.clone(),
+        recorder: None,
+        agrees: true,
+    };
+    assert!(matches!(settled.cause(), Some(StopCause::NotRecorded(_))));
 }
 
 // ---- The whole against a model of the service. ----

@@ -254,15 +254,24 @@ fn t5_a_failures_file_given_through_latest_is_resumed_as_the_file_it_was() {
 /// A newer run that left a row in doubt has not taken care of it: T4 is stronger than T5.
 #[test]
 fn t4_a_fed_back_row_that_ends_in_doubt_is_sent_again_by_the_same_command() {
-    let mut config = refusing(&["c"], Times::default());
-    config.faults.script.push(Entry {
-        user: Some("c".into()),
-        ..Entry::once(Fault::Reset {
-            when: Moment::After,
-        })
-    });
+    let mut config = unlimited();
+    let reset = Fault::Reset {
+        when: Moment::After,
+    };
+    for (call, fault) in [(2, Fault::error("InvalidParameter.Content")), (3, reset)] {
+        config.faults.script.push(Entry {
+            call: Some(call),
+            ..Entry::once(fault)
+        });
+    }
     let bench = Bench::new(config);
-    bench.write("users.csv", "UserId,Nickname\nc,Cho\n");
+    // The avatar is held since before: only the nickname is in doubt.
+    bench.write("held.csv", "UserId,Avatar\nc,https://x/1.png\n");
+    assert_eq!(bench.apply(&["held.csv"]).counts(), "read 1, applied 1");
+    bench.write(
+        "users.csv",
+        "UserId,Nickname,Avatar\nc,Cho,https://x/1.png\n",
+    );
     let first = bench.apply(&["users.csv"]);
     assert_eq!(first.counts(), "read 1, failed 1");
     let failures = first.run().file("failures.csv");

@@ -283,10 +283,11 @@ impl Applying<'_> {
         };
         let signals = self.signals.take().expect("listened to since the start");
         let mut ended = run.go(signals).await;
-        if let Some(recorder) = ended.recorder {
+        if let Some(recorder) = ended.recorder.take() {
             let mut ledger = recorder.into_ledger();
-            let exit = Exit::of_run(&ended.counts, ended.stopped.as_ref(), !ended.agrees);
-            let stopped_by = self.stopped_by(&ended.counts, ended.stopped.as_ref());
+            let cause = ended.cause();
+            let exit = Exit::of_run(&ended.counts, cause.as_ref(), !ended.agrees);
+            let stopped_by = self.stopped_by(&ended.counts, cause.as_ref());
             let closed = ledger.end_run(
                 self.run.expect("numbered before it was sent"),
                 self.clock.wall_now(),
@@ -296,13 +297,19 @@ impl Applying<'_> {
             );
             // The next run will find it open, and must not be the first to say so.
             if let Err(error) = closed {
-                ended
-                    .stopped
-                    .get_or_insert(StopCause::NotRecorded(error.to_string()));
+                ended.not_recorded = Some(error.to_string());
             }
         }
+        let cause = ended.cause();
         self.record_agrees = ended.agrees;
-        Ok((ended.counts, ended.stopped))
+        if let Some(seen) = &ended.not_recorded
+            && !matches!(cause, Some(StopCause::NotRecorded(_)))
+        {
+            self.printer.warn(&format!(
+                "the end of this run could not be recorded, the next one will look into it: {seen}"
+            ));
+        }
+        Ok((ended.counts, cause))
     }
 
     fn observers(&self) -> Fanout {
