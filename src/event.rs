@@ -128,8 +128,8 @@ pub enum StopCause {
     },
     /// The record could not be written; what was seen.
     NotRecorded(String),
-    /// The input is not what the survey saw; where.
-    InputChanged(RowRef),
+    /// The input is not what the survey saw; file and line.
+    InputChanged(String),
     /// The input could not be read to its end; what was seen.
     InputUnreadable(String),
 }

@@ -374,7 +374,10 @@ impl<T: Transport> Running<T> {
         match result {
             Err(error) => {
                 let cause = match error {
-                    RowsError::Changed(at) => StopCause::InputChanged(at),
+                    RowsError::Changed(at) => {
+                        let source = &rows.plan().survey().sources[usize::from(at.file)];
+                        StopCause::InputChanged(format!("{}: line {}", source.name, at.line))
+                    }
                     RowsError::Input(error) => StopCause::InputUnreadable(error.to_string()),
                 };
                 inputs.push_back(Input::Stop(cause));

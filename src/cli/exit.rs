@@ -118,7 +118,7 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FatalCause, Fault, Outcome, RowRef};
+    use crate::model::{FatalCause, Fault, Outcome};
 
     fn counts(of: &[(Outcome, u64)]) -> Counts {
         let mut counts = Counts::default();
@@ -194,7 +194,7 @@ mod tests {
             ),
             (
                 &left,
-                Some(StopCause::InputChanged(RowRef { file: 0, line: 2 })),
+                Some(StopCause::InputChanged("users.csv: line 2".into())),
                 Exit::StoppedEarly,
             ),
             (

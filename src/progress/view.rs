@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::engine::pacer::Rate;
-use crate::event::{Answer, Event, Why};
+use crate::event::{Answer, Event, StopCause, Why};
 use crate::model::{Counts, Outcome};
 use crate::report::words::{count, duration, fault_in_words, reason, thousands};
 
@@ -276,6 +276,9 @@ pub fn warning(event: &Event) -> Option<String> {
             let mut words = format!("stopping: {}", reason(cause));
             if *in_flight > 0 {
                 words += &format!("; waiting for {}", count(*in_flight as u64, "answer"));
+                if let StopCause::Signal(_) = cause {
+                    words += " (a second signal does not wait)";
+                }
             }
             Some(words)
         }

@@ -50,9 +50,10 @@ pub fn reason(cause: &StopCause) -> String {
                 clean(&fault.code)
             )
         }
-        StopCause::NotRecorded(seen) | StopCause::InputUnreadable(seen) => clean(seen),
+        StopCause::NotRecorded(seen) => format!("the record could not be written: {}", clean(seen)),
+        StopCause::InputUnreadable(seen) => clean(seen),
         StopCause::InputChanged(at) => {
-            format!("line {} of file {}", at.line, at.file + 1)
+            format!("{}: the input changed while it was read", clean(at))
         }
     }
 }
@@ -189,9 +190,9 @@ impl Words<'_> {
                 "Stopped: the same refusal for row after row. Is it the right account?"
             }
             (Some("not-recorded"), _) => {
-                "Stopped: the record could not be written. Is the disk full?"
+                "Stopped: a full disk? What could not be recorded is sent again by the next run"
             }
-            (Some("input-changed"), _) => "Stopped: the input changed while it was read",
+            (Some("input-changed"), _) => "Stopped before a row that is not what it was",
             (Some("input-unreadable"), _) => "Stopped: the input could not be read to its end",
             (Some("limit"), _) => "Stopped at the limit, as wished",
             (Some(_), _) => "Stopped early",
@@ -234,6 +235,9 @@ impl Words<'_> {
             _ if self.left() == 0 && summary.stopped_by.is_none() => return None,
             0 | 3 => return None,
             7 => "When the key is put right, give the same command again",
+            _ if summary.stopped_by.as_deref() == Some("service") => {
+                "When that is put right, give the same command again"
+            }
             _ if summary.stopped_by.as_deref() == Some("same-refusal") => {
                 "If the account is the right one, or when it is put right, give the same command again"
             }

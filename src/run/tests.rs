@@ -668,7 +668,7 @@ async fn t6_input_that_changed_stops_the_run_before_the_changed_row() {
     let ready = stage.ready(&path, limits(), service.clone());
     fs::write(&path, users(300).replace("user200,", "user999,")).unwrap();
     let went = ready.go().await;
-    let at = crate::model::RowRef { file: 0, line: 202 };
+    let at = format!("{}: line 202", path.display());
     assert_eq!(went.ended.stopped, Some(StopCause::InputChanged(at)));
     let sent = went.ended.counts.applied;
     assert!(sent > 100 && sent <= 200, "{sent}");

@@ -66,7 +66,8 @@ async fn show(args: &DemoArgs, dir: &Path, printer: &Printer) -> anyhow::Result<
     check(&first, &second, &refused, &held)?;
     say(&format!(
         "\nAs expected: the service holds the {} of the file that it accepts; {} in the first run,\n\
-         {} in the second. Look into {} and beside it.",
+         {} in the second. Look into {} and beside it.\n\
+         The local LCIC has stopped, so the commands above lead nowhere now; lcic-sync simulate starts another.",
         count(held.len() as u64, "profile"),
         count(first.calls.total, "call"),
         second.calls.total,

@@ -237,7 +237,7 @@ fn what_a_person_must_know_is_told_at_once() {
                 cause: StopCause::Signal(2),
                 in_flight: 1,
             },
-            "stopping: SIGINT (Ctrl-C); waiting for 1 answer",
+            "stopping: SIGINT (Ctrl-C); waiting for 1 answer (a second signal does not wait)",
         ),
         (
             Event::RunStopping {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Counts, RowRef};
+use crate::model::Counts;
 use crate::report::summary::tests::sample;
 use crate::report::summary::{Calls, Failures};
 
@@ -268,8 +268,11 @@ fn a_refusals_message_is_not_told_because_it_may_name_the_user() {
         reason(&cause),
         "50 rows in a row were refused with ResourceNotFound.User"
     );
-    let at = RowRef { file: 1, line: 17 };
-    assert_eq!(reason(&StopCause::InputChanged(at)), "line 17 of file 2");
+    let at = "a.csv: line 17".into();
+    assert_eq!(
+        reason(&StopCause::InputChanged(at)),
+        "a.csv: line 17: the input changed while it was read"
+    );
     assert_eq!(reason(&StopCause::Signal(2)), "SIGINT (Ctrl-C)");
     let said = reason(&StopCause::Outage(Fault::ours("no answer", "time-out")));
     assert_eq!(said, "no answer: time-out");
