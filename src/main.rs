@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lcic_sync::cli::args::{Cli, Command};
-use lcic_sync::cli::commands::{apply, completions, config, demo, explain, man, simulate, whoami};
+use lcic_sync::cli::commands::{
+    apply, completions, config, demo, explain, ledger, man, plan, runs, simulate, whoami,
+};
 use lcic_sync::cli::exit::Exit;
 use lcic_sync::cli::printer::Printer;
 
@@ -37,11 +39,14 @@ fn run(cli: Cli) -> Result<Exit, (Exit, anyhow::Error)> {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Apply(args) => apply::main(&args).await,
+            Command::Plan(args) => plan::main(&args).await,
             Command::Explain(args) => explain::run(&args).map_err(usage),
             Command::Config(args) => config::run(&args).map_err(usage),
             Command::Completions(args) => completions::run(&args).map_err(usage),
             Command::Man(args) => man::run(&args).map_err(usage),
             Command::Whoami(args) => whoami::main(&args).await,
+            Command::Ledger(args) => ledger::main(&args).await,
+            Command::Runs(args) => runs::main(&args),
             Command::Simulate(args) => match simulate::run(args).await {
                 Ok(()) => Ok(Exit::Done),
                 Err(error) => Err((Exit::Usage, error)),

@@ -82,6 +82,19 @@ pub fn open_ledger(
     })
 }
 
+/// Opens the ledger at `path` to plan with; says whether there was none. Nothing is made, locked
+/// or changed: a plan is not in the way of a run, and needs not wait for one. What a run has under
+/// way, or a killed one had, counts as in doubt.
+///
+/// # Errors
+/// When it can't be used.
+pub fn look_at_ledger(path: &Path) -> Result<(Ledger, bool), PrepareError> {
+    Ok(match Ledger::look(path)? {
+        Some(ledger) => (ledger, false),
+        None => (Ledger::nobodys(path)?, true),
+    })
+}
+
 /// Reads `inputs` once and compares them with the ledger, unless a signal comes first. What can't
 /// be read twice is copied to a nameless file under `spool`.
 ///

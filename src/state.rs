@@ -92,13 +92,18 @@ impl StateDir {
 
     /// The ledger's file.
     pub fn ledger(&self) -> PathBuf {
-        self.dir.join("ledger.sqlite3")
+        ledger_in(&self.dir)
     }
 
     /// Where standard input may be copied to.
     pub fn spool(&self) -> &Path {
         &self.dir
     }
+}
+
+/// The ledger's file in a state directory.
+pub fn ledger_in(state_dir: &Path) -> PathBuf {
+    state_dir.join("ledger.sqlite3")
 }
 
 /// Makes a directory and its parents, for nobody else to look into.

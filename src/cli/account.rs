@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use chrono::Utc;
 
 use super::settings::{Environment, Settings};
-use crate::ledger::Account;
+use crate::ledger::{Account, Ledger, LedgerError};
 use crate::tencent::credentials::{
     self, CredentialsError, Found, Identity, Issuers, Keyring, ReachSettings,
 };
@@ -57,6 +57,27 @@ pub fn account(label: Option<&str>, host: &str, identity: &Identity) -> anyhow::
             "temporary keys (with a token) don't say whose they are, and each account has its own ledger\n\
              hint: name the account with --account LABEL, always the same for the same account"
         )),
+    }
+}
+
+/// Whom a plan is for: as far as the keys say it without anybody being asked, else whom the ledger
+/// belongs to. Nobody where there are no keys and the ledger is new.
+///
+/// # Errors
+/// When the ledger belongs to somebody else.
+pub fn account_of_plan(
+    ledger: &Ledger,
+    found: &Found,
+    label: Option<&str>,
+    host: &str,
+) -> Result<Option<Account>, LedgerError> {
+    let foreseen = found.provider.foreseen();
+    match foreseen.and_then(|identity| account(label, host, &identity).ok()) {
+        None => ledger.account_at(host),
+        Some(account) => {
+            ledger.check_account(&account)?;
+            Ok(Some(account))
+        }
     }
 }
 

@@ -15,7 +15,10 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::cli::commands::completions::CompletionsArgs;
 use crate::cli::commands::config::ConfigArgs;
 use crate::cli::commands::explain::ExplainArgs;
+use crate::cli::commands::ledger::LedgerArgs;
 use crate::cli::commands::man::ManArgs;
+use crate::cli::commands::plan::PlanArgs;
+use crate::cli::commands::runs::RunsArgs;
 use crate::cli::commands::simulate::SimulateArgs;
 use crate::cli::commands::whoami::WhoamiArgs;
 use crate::report::repeat::{PROGRAM, Repeat};
@@ -35,6 +38,7 @@ pub struct Cli {
 const CLI_EXAMPLES: &str = "\
 Examples:
   lcic-sync demo                  see it work: no account, no network
+  lcic-sync plan users.csv        what would be sent, and how long it would take
   lcic-sync apply users.csv       make all users in the file look like the file
   lcic-sync apply --help          what the file looks like, and every flag
   lcic-sync explain no answer     what a code in the results means, and what to do";
@@ -44,12 +48,18 @@ Examples:
 pub enum Command {
     /// Make users' nicknames and avatars equal to CSV files
     Apply(Box<ApplyArgs>),
+    /// Say what apply would do, and do nothing
+    Plan(Box<PlanArgs>),
     /// Say what a code in the results means, and what is done about it
     Explain(ExplainArgs),
     /// Print every setting of apply, and where it comes from
     Config(Box<ConfigArgs>),
     /// Say whom calls would be made for, and with which keys
     Whoami(WhoamiArgs),
+    /// Look into what users were last given, and mend it
+    Ledger(LedgerArgs),
+    /// List past runs
+    Runs(RunsArgs),
     /// Run a local LCIC, to try things on
     Simulate(SimulateArgs),
     /// Show how it works: an invented school against a service on this machine
@@ -150,6 +160,19 @@ pub struct ApplyArgs {
     )]
     pub limit: Option<String>,
 
+    /// Only say what would be sent, like lcic-sync plan
+    #[arg(long, help_heading = "What to send")]
+    pub dry_run: bool,
+
+    /// With --dry-run or plan: show the first N changes, old and new (on a terminal only)
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "What to send"
+    )]
+    pub show: Option<String>,
+
     /// Don't ask before sending more than 1,000 changes (asked on a terminal only)
     #[arg(long, help_heading = "What to send")]
     pub yes: bool,
@@ -214,6 +237,7 @@ The keys:
 
 Examples:
   lcic-sync apply users.csv                      everything in the file that is new
+  lcic-sync plan users.csv                       only say what would be sent
   lcic-sync apply --limit 10 users.csv           try ten users first
   lcic-sync apply --rate 15 users.csv            leave a quarter of the quota to others
   lcic-sync apply a.csv b.csv                    two files; b.csv wins where they disagree
@@ -290,6 +314,8 @@ impl ApplyArgs {
             value("--max-outage", &self.max_outage),
             switch("--all", self.all),
             value("--limit", &self.limit),
+            switch("--dry-run", self.dry_run),
+            value("--show", &self.show),
             switch("--yes", self.yes),
             path("--state-dir", &self.state_dir),
             path("--report-dir", &self.report_dir),
@@ -371,6 +397,8 @@ mod tests {
                 "--config=c.toml",
                 "--seed=7",
                 "--all",
+                "--dry-run",
+                "--show=3",
                 "--yes",
                 "--json",
                 "-q",

@@ -7,7 +7,7 @@ use crate::engine::pacer::Rate;
 use crate::input::survey::Survey;
 use crate::ledger::recover::Killed;
 use crate::plan::Plan;
-use crate::report::words::{self, count};
+use crate::report::words::{self, clean, count};
 
 /// Says that a run was killed, and is finished now.
 pub fn tell_recovered(printer: &Printer, killed: &Killed) {
@@ -22,8 +22,9 @@ pub fn tell_recovered(printer: &Printer, killed: &Killed) {
     ));
 }
 
-/// Says which rows will not be sent because something is wrong with them.
-pub fn tell_findings(printer: &Printer, survey: &Survey) {
+/// Says which rows will not be sent because something is wrong with them; `more` is where those
+/// stand that are not shown.
+pub fn tell_findings(printer: &Printer, survey: &Survey, more: &str) {
     if survey.n_rows() == 0 {
         printer.warn("no rows behind the header");
     }
@@ -39,22 +40,22 @@ pub fn tell_findings(printer: &Printer, survey: &Survey) {
         let name = &survey.sources[usize::from(at.file)].name;
         printer.say(&format!("  {name}: line {}: {reason}", at.line));
     }
-    let more = n_invalid - survey.samples.len() as u64;
-    if more > 0 {
-        printer.say(&format!(
-            "  and {} more, see results.csv",
-            words::thousands(more)
-        ));
+    let n_more = n_invalid - survey.samples.len() as u64;
+    if n_more > 0 {
+        printer.say(&format!("  and {} more, {more}", words::thousands(n_more)));
     }
 }
 
 /// Says how much is to be sent, and how long that takes.
 pub fn tell_plan(printer: &Printer, plan: &Plan, endpoint: &str, rate: Rate) {
-    let mut told = format!(
-        "{}: {} to send",
-        count(plan.settled.read, "row"),
-        count(plan.changes, "change"),
-    );
+    let rows = count(plan.settled.read, "row");
+    printer.say(&format!("{rows}: {}", changes(plan, endpoint, rate)));
+    tell_doubt(printer, plan);
+}
+
+/// How many changes there are to send, and how long that takes.
+pub fn changes(plan: &Plan, endpoint: &str, rate: Rate) -> String {
+    let mut told = format!("{} to send", count(plan.changes, "change"));
     if plan.changes > 0 {
         told += &format!(
             " to {endpoint}, at least {} at {} a second",
@@ -62,7 +63,11 @@ pub fn tell_plan(printer: &Printer, plan: &Plan, endpoint: &str, rate: Rate) {
             rate.get(),
         );
     }
-    printer.say(&told);
+    told
+}
+
+/// Says who stays in doubt.
+pub fn tell_doubt(printer: &Printer, plan: &Plan) {
     if plan.in_doubt_elsewhere > 0 {
         printer.say(&format!(
             "{} in doubt since an earlier run, not named by this input, stay in doubt",
@@ -74,4 +79,12 @@ pub fn tell_plan(printer: &Printer, plan: &Plan, endpoint: &str, rate: Rate) {
 /// How long sending takes if nothing goes wrong.
 pub fn shortest(plan: &Plan, rate: Rate) -> Duration {
     Duration::from_secs_f64(plan.changes as f64 / rate.get())
+}
+
+/// A value of a person's profile, so that it can't pass for anything else.
+pub fn quoted(value: &str) -> String {
+    match value {
+        "" => "(cleared)".into(),
+        value => format!("\"{}\"", clean(value)),
+    }
 }

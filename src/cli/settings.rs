@@ -48,6 +48,10 @@ pub struct Settings {
     pub timeout: Duration,
     /// What to send.
     pub wishes: Wishes,
+    /// Only say what would be sent.
+    pub dry_run: bool,
+    /// How many changes to show then.
+    pub show: u64,
     /// Don't ask before a large run.
     pub yes: bool,
     /// Where the ledger is; absolute.
@@ -232,6 +236,10 @@ impl Settings {
                 all: look.switch("--all", args.all)?,
                 limit: look.whole("--limit", args.limit.as_deref(), 1..=u64::MAX)?,
             },
+            dry_run: look.switch("--dry-run", args.dry_run)?,
+            show: look
+                .whole("--show", args.show.as_deref(), 0..=u64::MAX)?
+                .unwrap_or(0),
             yes: look.switch("--yes", args.yes)?,
             state_dir,
             report_dir,

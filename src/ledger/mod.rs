@@ -5,12 +5,15 @@
 //! ledger (T8). Commits are synchronous: what was acted on survives a power cut. There is one
 //! writer: the value travels into a blocking thread with each batch and comes back.
 //!
-//! Parts: [`schema`] is what stands on disk, [`mod@write`] puts a batch there, [`recover`] finds what
-//! a killed run left, [`whose`] looks whom it belongs to without touching it.
+//! Parts: [`schema`] is what stands on disk, [`mod@account`] whom it belongs to, [`mod@write`] puts a
+//! batch there, [`recover`] finds what a killed run left, [`look`] reads without touching, [`amend`]
+//! takes back: a user's record, or a run.
 
+pub mod account;
+pub mod amend;
+pub mod look;
 pub mod recover;
 pub mod schema;
-pub mod whose;
 pub mod write;
 
 use std::fs::OpenOptions;
@@ -22,7 +25,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::keys::Keys;
-use crate::model::{Counts, PerField};
+use crate::model::{Counts, Field, PerField};
 use crate::plan::{Doubt, Known, Open, UnknownRun};
 
 /// Why the ledger can't be used.
@@ -68,7 +71,7 @@ pub enum LedgerError {
     },
     /// Another account's (rule T8).
     #[error(
-        "ledger {path}: belongs to {pinned}, and this run would act for {found}\nhint: each account has its own ledger: choose another --state-dir"
+        "ledger {path}: belongs to {pinned}, and this run would act for {found}\nhint: each account has its own ledger: choose another --state-dir\nhint: if it is the same account with a new key, say so with: lcic-sync ledger adopt"
     )]
     OtherAccount {
         /// Which file.
@@ -83,26 +86,9 @@ pub enum LedgerError {
     UnknownRun(#[from] UnknownRun),
 }
 
+pub use account::Account;
+
 type Result<T> = std::result::Result<T, LedgerError>;
-
-/// Whom a run acts for (rule T8).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// Host of the endpoint.
-    pub host: String,
-    /// What stays the same when the same account comes again: a fingerprint of its permanent
-    /// SecretId, or the label that the person gave. Nothing secret.
-    pub identity: String,
-    /// How it is shown.
-    pub label: String,
-}
-
-impl Account {
-    /// How it is shown, host included.
-    pub fn shown(&self) -> String {
-        format!("{} at {}", self.label, self.host)
-    }
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -145,36 +131,35 @@ impl Ledger {
                 error,
             })?;
         let db = Connection::open(path)?;
-        let mut is_new = false;
-        let found: u32 =
-            pragma(&db, "application_id").map_err(|error| not_a_ledger(path, error))?;
-        let n_tables: u32 =
-            db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if n_tables == 0 {
-            is_new = true;
+        let is_new = is_blank(&db, path)?;
+        if is_new {
             create(&db)?;
-        } else if found != schema::APPLICATION_ID {
-            return Err(LedgerError::NotALedger { path: path.into() });
         }
+        let ledger = Self::of(db, path)?;
+        ledger.db.pragma_update(None, "journal_mode", "WAL")?;
+        ledger.db.pragma_update(None, "synchronous", "FULL")?;
+        ledger.db.pragma_update(None, "cache_size", -16_384)?;
+        Ok((ledger, is_new))
+    }
+
+    /// The ledger in `db`.
+    fn of(db: Connection, path: &Path) -> Result<Self> {
+        let path = path.to_owned();
         let found: u32 = pragma(&db, "user_version")?;
         if found > schema::VERSION {
-            let path = path.into();
             return Err(LedgerError::Newer { path, found });
         }
-        db.pragma_update(None, "journal_mode", "WAL")?;
-        db.pragma_update(None, "synchronous", "FULL")?;
-        db.pragma_update(None, "cache_size", -16_384)?;
         let secret: String = meta(&db, "key")?.unwrap_or_default();
         let mut key = [0; 16];
-        hex::decode_to_slice(secret, &mut key)
-            .map_err(|_| LedgerError::NotALedger { path: path.into() })?;
-        let ledger = Self {
+        if hex::decode_to_slice(secret, &mut key).is_err() {
+            return Err(LedgerError::NotALedger { path });
+        }
+        Ok(Self {
             db,
-            path: path.into(),
+            path,
             keys: Keys::new(key),
             batches: write::OpenBatches::default(),
-        };
-        Ok((ledger, is_new))
+        })
     }
 
     /// Where it lies.
@@ -185,61 +170,6 @@ impl Ledger {
     /// Makes the stand-ins by which its users are found.
     pub fn keys(&self) -> &Keys {
         &self.keys
-    }
-
-    /// Pins the ledger to `account`, or checks that it is pinned to it.
-    ///
-    /// # Errors
-    /// [`LedgerError::OtherAccount`].
-    pub fn pin(&mut self, account: &Account) -> Result<()> {
-        let Some(host) = meta(&self.db, "host")? else {
-            let tx = self.db.transaction()?;
-            for (name, value) in [
-                ("host", &account.host),
-                ("identity", &account.identity),
-                ("account", &account.label),
-            ] {
-                tx.execute(
-                    "INSERT INTO meta (name, value) VALUES (?1, ?2)",
-                    params![name, value],
-                )?;
-            }
-            tx.commit()?;
-            return Ok(());
-        };
-        let identity = meta(&self.db, "identity")?.unwrap_or_default();
-        if host == account.host && identity == account.identity {
-            return Ok(());
-        }
-        if !self.holds_anything()? {
-            // The first key was mistyped, or the first host: there is nothing to mix up yet.
-            for (name, value) in [
-                ("host", &account.host),
-                ("identity", &account.identity),
-                ("account", &account.label),
-            ] {
-                self.db.execute(
-                    "UPDATE meta SET value = ?2 WHERE name = ?1",
-                    params![name, value],
-                )?;
-            }
-            return Ok(());
-        }
-        let label = meta(&self.db, "account")?.unwrap_or_default();
-        Err(LedgerError::OtherAccount {
-            path: self.path.clone(),
-            pinned: format!("{label} at {host}"),
-            found: account.shown(),
-        })
-    }
-
-    /// Whether any user is known to hold, or perhaps to hold, what a run has sent.
-    fn holds_anything(&self) -> Result<bool> {
-        let any = "SELECT EXISTS (SELECT 1 FROM user
-                     WHERE coalesce(nickname_at, nickname_doubt_at, avatar_at, avatar_doubt_at)
-                           IS NOT NULL)
-                OR EXISTS (SELECT 1 FROM doubt)";
-        Ok(self.db.query_row(any, [], |row| row.get(0))?)
     }
 
     /// The number of a run by its id.
@@ -254,12 +184,16 @@ impl Ledger {
             .optional()?)
     }
 
-    /// Calls back with everything it knows of its users, in the order of their keys.
+    /// Calls back with everything it knows of its users, in the order of their keys; what is under
+    /// way of users it does not know yet comes last.
     ///
     /// # Errors
     /// When it can't be read.
     pub fn scan(&self, each: &mut dyn FnMut(&Known<'_>)) -> Result<()> {
-        let mut select = self.db.prepare(
+        // Both tables as of one commit: a run may be at work.
+        let tx = self.db.unchecked_transaction()?;
+        let mut under_way = self.under_way()?;
+        let mut select = tx.prepare(
             "SELECT user_id, nickname, nickname_doubt, nickname_doubt_at,
                     avatar, avatar_doubt, avatar_doubt_at, open_run, closed_run, newest_run,
                     nickname_late_at, avatar_late_at
@@ -267,7 +201,23 @@ impl Ledger {
         )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            each(&known(row)?);
+            let mut known = known(row)?;
+            let change = match under_way.is_empty() {
+                true => None,
+                false => under_way.remove(known.user),
+            };
+            if let Some(change) = &change {
+                add_under_way(&mut known, change);
+            }
+            each(&known);
+        }
+        for (user, change) in &under_way {
+            let mut known = Known {
+                user,
+                ..Known::default()
+            };
+            add_under_way(&mut known, change);
+            each(&known);
         }
         Ok(())
     }
@@ -332,6 +282,16 @@ impl Ledger {
         )?;
         Ok(())
     }
+}
+
+/// Whether nothing was put there yet.
+fn is_blank(db: &Connection, path: &Path) -> Result<bool> {
+    let found: u32 = pragma(db, "application_id").map_err(|error| not_a_ledger(path, error))?;
+    let n_tables: u32 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if n_tables > 0 && found != schema::APPLICATION_ID {
+        return Err(LedgerError::NotALedger { path: path.into() });
+    }
+    Ok(n_tables == 0)
 }
 
 fn create(db: &Connection) -> Result<()> {
@@ -414,6 +374,22 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>> {
         open: open_run.map(|run| Open { run, closed_by }),
         newest_run: row.get(9)?,
     })
+}
+
+/// As if the run were killed now (see [`recover`]).
+fn add_under_way<'l>(known: &mut Known<'l>, change: &'l look::UnderWay) {
+    for field in Field::ALL {
+        let Some(value) = &change.values[field] else {
+            continue;
+        };
+        if let Some(other) = known.doubt[field].filter(|doubt| doubt.value != value) {
+            known.late[field] = Some(other.last_attempt);
+        }
+        known.doubt[field] = Some(Doubt {
+            value,
+            last_attempt: Utc::now(),
+        });
+    }
 }
 
 #[cfg(test)]

@@ -119,7 +119,10 @@ impl Ledger {
     }
 
     /// Calls back with each change that was about to be sent and is not settled.
-    fn each_in_doubt(&self, each: &mut dyn FnMut(i64, Noted<'_>) -> Result<()>) -> Result<()> {
+    pub(super) fn each_in_doubt(
+        &self,
+        each: &mut dyn FnMut(i64, Noted<'_>) -> Result<()>,
+    ) -> Result<()> {
         let mut batches = self
             .db
             .prepare("SELECT batch, changes FROM doubt ORDER BY batch")?;

@@ -6,7 +6,8 @@
 //!
 //! | table | a row is |
 //! | --- | --- |
-//! | `meta` | one fact about the ledger: its account, its key |
+//! | `meta` | one fact about the ledger: its key |
+//! | `account` | an identity of the one account that it belongs to (rule T8) |
 //! | `user` | what one user was last given, and what of it is in doubt (rules T2, T3) |
 //! | `doubt` | a batch of changes that were about to be sent (rule T3); gone when all are settled |
 //! | `run` | one invocation, and how far it got (rule T7) |
@@ -28,6 +29,14 @@ CREATE TABLE meta (
   value TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE account (
+  host     TEXT NOT NULL,
+  identity TEXT NOT NULL,
+  label    TEXT NOT NULL,
+  since    INTEGER NOT NULL DEFAULT (unixepoch() * 1000),
+  PRIMARY KEY (host, identity)
+) STRICT;
+
 CREATE TABLE run (
   run            INTEGER PRIMARY KEY,
   run_id         TEXT NOT NULL UNIQUE,
@@ -46,16 +55,20 @@ CREATE TABLE user (
   id                INTEGER PRIMARY KEY,
   user_id           TEXT NOT NULL,
   nickname          TEXT,
-  nickname_at       INTEGER,
-  nickname_run      INTEGER,
+  nickname_at       INTEGER,         -- when the service last said so
+  nickname_run      INTEGER,         -- the run that gave it
+  nickname_before   TEXT,            -- held before that run; NULL: not known
   nickname_doubt    TEXT,            -- sent, and no answer came
   nickname_doubt_at INTEGER,         -- its last attempt, or later
+  nickname_doubt_run INTEGER,
   nickname_late_at  INTEGER,         -- a call that left then, or before, may still arrive
   avatar            TEXT,
   avatar_at         INTEGER,
   avatar_run        INTEGER,
+  avatar_before     TEXT,
   avatar_doubt      TEXT,
   avatar_doubt_at   INTEGER,
+  avatar_doubt_run  INTEGER,
   avatar_late_at    INTEGER,
   open_run          INTEGER,         -- the run whose failures.csv lists the user
   closed_run        INTEGER,         -- the later run that took care of it
@@ -83,31 +96,45 @@ FROM user;
 /// For each field an action says what a settlement does to it: 0 leaves it, 1 the service holds
 /// the value, 2 it was refused and nothing of it is in doubt, 3 the value is in doubt. `?12` says
 /// that some call of it was never answered; so was the call of a doubt that ends here.
+///
+/// A value that was held already keeps its run and what was held before it, so that both are still
+/// there when a run sends it once more. What was held before another value is not known if a third
+/// one was in doubt.
 pub const UPSERT_USER: &str = "
 INSERT INTO user (id, user_id,
-  nickname, nickname_at, nickname_run, nickname_doubt, nickname_doubt_at, nickname_late_at,
-  avatar, avatar_at, avatar_run, avatar_doubt, avatar_doubt_at, avatar_late_at,
+  nickname, nickname_at, nickname_run,
+  nickname_doubt, nickname_doubt_at, nickname_doubt_run, nickname_late_at,
+  avatar, avatar_at, avatar_run,
+  avatar_doubt, avatar_doubt_at, avatar_doubt_run, avatar_late_at,
   open_run, newest_run, settled_batch)
 VALUES (?1, ?2,
   iif(?3 = 1, ?4, NULL), iif(?3 = 1, ?5, NULL), iif(?3 = 1, ?9, NULL),
-  iif(?3 = 3, ?4, NULL), iif(?3 = 3, ?5, NULL), iif(?3 = 1 AND ?12, ?5, NULL),
+  iif(?3 = 3, ?4, NULL), iif(?3 = 3, ?5, NULL), iif(?3 = 3, ?9, NULL),
+  iif(?3 = 1 AND ?12, ?5, NULL),
   iif(?6 = 1, ?7, NULL), iif(?6 = 1, ?8, NULL), iif(?6 = 1, ?9, NULL),
-  iif(?6 = 3, ?7, NULL), iif(?6 = 3, ?8, NULL), iif(?6 = 1 AND ?12, ?8, NULL),
+  iif(?6 = 3, ?7, NULL), iif(?6 = 3, ?8, NULL), iif(?6 = 3, ?9, NULL),
+  iif(?6 = 1 AND ?12, ?8, NULL),
   iif(?10, ?9, NULL), ?9, ?11)
 ON CONFLICT (id) DO UPDATE SET
   nickname          = iif(?3 = 1, excluded.nickname, nickname),
   nickname_at       = iif(?3 = 1, excluded.nickname_at, nickname_at),
-  nickname_run      = iif(?3 = 1, excluded.nickname_run, nickname_run),
+  nickname_run = iif(?3 = 1 AND excluded.nickname IS NOT nickname, ?9, nickname_run),
+  nickname_before = iif(?3 = 1 AND excluded.nickname IS NOT nickname,
+                 iif(nickname_doubt <> excluded.nickname, NULL, nickname), nickname_before),
   nickname_doubt    = iif(?3 = 0, nickname_doubt, excluded.nickname_doubt),
   nickname_doubt_at = iif(?3 = 0, nickname_doubt_at, excluded.nickname_doubt_at),
+  nickname_doubt_run = iif(?3 = 0, nickname_doubt_run, excluded.nickname_doubt_run),
   nickname_late_at  = iif(?3 = 1,
                         coalesce(excluded.nickname_late_at, nickname_doubt_at, nickname_late_at),
                         nickname_late_at),
   avatar            = iif(?6 = 1, excluded.avatar, avatar),
   avatar_at         = iif(?6 = 1, excluded.avatar_at, avatar_at),
-  avatar_run        = iif(?6 = 1, excluded.avatar_run, avatar_run),
+  avatar_run = iif(?6 = 1 AND excluded.avatar IS NOT avatar, ?9, avatar_run),
+  avatar_before = iif(?6 = 1 AND excluded.avatar IS NOT avatar,
+                 iif(avatar_doubt <> excluded.avatar, NULL, avatar), avatar_before),
   avatar_doubt      = iif(?6 = 0, avatar_doubt, excluded.avatar_doubt),
   avatar_doubt_at   = iif(?6 = 0, avatar_doubt_at, excluded.avatar_doubt_at),
+  avatar_doubt_run  = iif(?6 = 0, avatar_doubt_run, excluded.avatar_doubt_run),
   avatar_late_at    = iif(?6 = 1,
                         coalesce(excluded.avatar_late_at, avatar_doubt_at, avatar_late_at),
                         avatar_late_at),
@@ -123,17 +150,20 @@ WHERE user.user_id = excluded.user_id";
 /// it may arrive late whatever is sent next. What the user's record says of failures is
 /// left alone: the killed run did not take care of this user.
 pub const MARK_DOUBT: &str = "
-INSERT INTO user (id, user_id, nickname_doubt, nickname_doubt_at, avatar_doubt, avatar_doubt_at,
-  newest_run, settled_batch)
-VALUES (?1, ?2, ?3, iif(?3 IS NULL, NULL, ?5), ?4, iif(?4 IS NULL, NULL, ?5), 0, ?6)
+INSERT INTO user (id, user_id, nickname_doubt, nickname_doubt_at, nickname_doubt_run,
+  avatar_doubt, avatar_doubt_at, avatar_doubt_run, newest_run, settled_batch)
+VALUES (?1, ?2, ?3, iif(?3 IS NULL, NULL, ?5), iif(?3 IS NULL, NULL, ?6 >> 32),
+  ?4, iif(?4 IS NULL, NULL, ?5), iif(?4 IS NULL, NULL, ?6 >> 32), 0, ?6)
 ON CONFLICT (id) DO UPDATE SET
   nickname_late_at  = iif(excluded.nickname_doubt <> nickname_doubt, nickname_doubt_at,
                         nickname_late_at),
   nickname_doubt    = coalesce(excluded.nickname_doubt, nickname_doubt),
   nickname_doubt_at = coalesce(excluded.nickname_doubt_at, nickname_doubt_at),
+  nickname_doubt_run = coalesce(excluded.nickname_doubt_run, nickname_doubt_run),
   avatar_late_at    = iif(excluded.avatar_doubt <> avatar_doubt, avatar_doubt_at,
                         avatar_late_at),
   avatar_doubt      = coalesce(excluded.avatar_doubt, avatar_doubt),
   avatar_doubt_at   = coalesce(excluded.avatar_doubt_at, avatar_doubt_at),
+  avatar_doubt_run  = coalesce(excluded.avatar_doubt_run, avatar_doubt_run),
   settled_batch     = excluded.settled_batch
 WHERE user.user_id = excluded.user_id";

@@ -19,13 +19,19 @@ impl Repeat {
     /// The same flags for a `failures.csv`. Those that say how much to send are left out: they
     /// were meant for the file at hand, and so was the seed.
     pub fn for_failures(&self, failures: &Path) -> Self {
-        let of_this_file = ["--all", "--limit", "--seed"];
-        let flags = self.flags.iter();
-        let flags = flags.filter(|(name, _)| !of_this_file.contains(&name.as_str()));
         Self {
-            flags: flags.cloned().collect(),
             files: vec![failures.to_string_lossy().into_owned()],
+            ..self.without(&["--all", "--limit", "--seed"])
         }
+    }
+
+    /// The same without some of its flags.
+    pub fn without(&self, flags: &[&str]) -> Self {
+        let mut repeat = self.clone();
+        repeat
+            .flags
+            .retain(|(name, _)| !flags.contains(&name.as_str()));
+        repeat
     }
 
     /// Whether the flag was given.
@@ -69,7 +75,7 @@ impl Repeat {
 }
 
 /// A word as a shell takes it literally.
-fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -9,7 +9,7 @@ use super::repeat::Repeat;
 use super::summary::{Failures, Summary};
 use crate::event::StopCause;
 use crate::explain::{Listed, explain};
-use crate::model::{Fault, Outcome};
+use crate::model::{Counts, Fault, Outcome};
 
 /// Codes of failures that are named.
 const N_CODES: usize = 3;
@@ -97,6 +97,25 @@ pub fn count(number: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", thousands(number))
 }
 
+/// `4 rows: 3 applied, 1 failed`.
+pub fn outcomes(counts: &Counts) -> String {
+    let named = Outcome::ALL.map(|outcome| (counts.of(outcome), outcome.name()));
+    rows_by(counts.read, &named)
+}
+
+/// `4 rows: 3 to send, 1 invalid`, without those that there are none of.
+pub fn rows_by(n_rows: u64, named: &[(u64, &str)]) -> String {
+    let named = named.iter().filter(|(rows, _)| *rows > 0);
+    let named: Vec<String> = named
+        .map(|(rows, name)| format!("{} {name}", thousands(*rows)))
+        .collect();
+    let rows = count(n_rows, "row");
+    match named.is_empty() {
+        true => rows,
+        false => format!("{rows}: {}", named.join(", ")),
+    }
+}
+
 /// A length of time as a person says it: `8.2 s`, `42 s`, `5 min 10 s`, `13 h 52 min`, `2 d 3 h`.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -120,16 +139,29 @@ pub fn duration(duration: Duration) -> String {
 /// Text from outside on one line, without anything that would move a terminal's cursor.
 pub fn clean(text: &str) -> String {
     const LONGEST: usize = 300;
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
     let plain = text.chars().map(|c| if steers(c) { ' ' } else { c });
     let mut cleaned: String = plain.take(LONGEST).collect();
     if text.chars().nth(LONGEST).is_some() {
         cleaned.push('…');
     }
     cleaned
+}
+
+/// JSON with all that would steer a terminal written as escapes; it means the same.
+pub fn steerless(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            c if c != '\n' && steers(c) => text += &format!("\\u{:04x}", u32::from(c)),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 struct Words<'a> {
@@ -146,13 +178,7 @@ impl Words<'_> {
             let stopped = self.summary.stopped_by.is_some() || self.summary.exit_code != 0;
             return (!stopped).then(|| "No rows in the input: nothing to do.".into());
         }
-        let outcomes = Outcome::ALL
-            .iter()
-            .filter(|outcome| counts.of(**outcome) > 0);
-        let outcomes: Vec<String> = outcomes
-            .map(|outcome| format!("{} {}", thousands(counts.of(*outcome)), outcome.name()))
-            .collect();
-        let mut words = format!("{}: {}", count(counts.read, "row"), outcomes.join(", "));
+        let mut words = outcomes(counts);
         if calls.total == 0 {
             words += "\nNothing was sent.";
         } else {

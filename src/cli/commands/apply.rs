@@ -14,6 +14,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_blocking;
 
+use super::plan;
 use crate::cli::account::{account, find_keys, open_keys};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
@@ -61,6 +62,14 @@ pub struct Done {
 pub async fn main(args: &ApplyArgs) -> Result<Exit, (Exit, anyhow::Error)> {
     let usage = |error: anyhow::Error| (Exit::Usage, error);
     let mut settings = Settings::resolve(args, &System).map_err(|error| usage(error.into()))?;
+    if settings.dry_run {
+        return plan::run(&settings, &System).await;
+    }
+    if args.show.is_some() {
+        return Err(usage(anyhow!(
+            "--show: shows what would be sent, and this would send it\nhint: add --dry-run, or use lcic-sync plan"
+        )));
+    }
     follow_latest(&mut settings);
     let printer = &Printer::new(settings.quiet, settings.verbose);
     start_logging(printer, &System).map_err(|error| usage(error.into()))?;
@@ -99,8 +108,7 @@ pub async fn run(
     printer: &Printer,
 ) -> Result<Done, (Exit, anyhow::Error)> {
     let usage = |error| (Exit::Usage, error);
-    let endpoint = Endpoint::parse(&settings.endpoint)
-        .map_err(|error| usage(anyhow!("{}: {error}", endpoint_named(settings))))?;
+    let endpoint = endpoint(settings).map_err(usage)?;
     for warning in &keys.warnings {
         printer.warn(warning);
     }
@@ -232,7 +240,7 @@ impl Applying<'_> {
         let signals = self.signals.as_mut().expect("listened to since the start");
         let planned = prepare::make_plan(inputs, wishes, state.spool(), ledger, signals);
         let (ledger, plan) = planned.await?;
-        outlook::tell_findings(self.printer, plan.survey());
+        outlook::tell_findings(self.printer, plan.survey(), "see results.csv");
         outlook::tell_plan(self.printer, &plan, &endpoint, self.settings.limits.rate);
         if !self.is_agreed(&plan).await? {
             return Err(Refused::Because(anyhow!("not confirmed")));
@@ -451,7 +459,15 @@ impl Observer for Shared {
     }
 }
 
-/// The endpoint, and where it stands.
+/// The endpoint, checked.
+///
+/// # Errors
+/// When it is none; says where it stands.
+pub(super) fn endpoint(settings: &Settings) -> anyhow::Result<Endpoint> {
+    Endpoint::parse(&settings.endpoint)
+        .map_err(|error| anyhow!("{}: {error}", endpoint_named(settings)))
+}
+
 fn endpoint_named(settings: &Settings) -> String {
     // What stands before an @ may be a password.
     let endpoint = match settings.endpoint.contains('@') {

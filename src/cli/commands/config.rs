@@ -103,6 +103,8 @@ fn value(settings: &Settings, flag: &str) -> Value {
             .into(),
         "all" => settings.wishes.all.into(),
         "limit" => settings.wishes.limit.into(),
+        "dry-run" => settings.dry_run.into(),
+        "show" => settings.show.into(),
         "yes" => settings.yes.into(),
         "state-dir" => settings.state_dir.to_string_lossy().into(),
         "report-dir" => settings.report_dir.to_string_lossy().into(),

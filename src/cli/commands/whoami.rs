@@ -5,7 +5,7 @@
 // Doc comments of flags are help texts of a terminal.
 #![allow(rustdoc::bare_urls)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use chrono::{SecondsFormat, TimeDelta};
@@ -17,9 +17,9 @@ use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::printer::{Printer, start_logging};
 use crate::cli::settings::{Environment, Settings, System};
-use crate::ledger::Account;
-use crate::ledger::whose::{Whose, whose};
+use crate::ledger::{Account, Ledger, LedgerError};
 use crate::report::words::clean;
+use crate::state::ledger_in;
 use crate::tencent::credentials::keyring::Expiry;
 use crate::tencent::credentials::{Found, Identity, Keyring};
 use crate::tencent::endpoint::Endpoint;
@@ -145,7 +145,10 @@ pub async fn main(args: &WhoamiArgs) -> Result<Exit, (Exit, anyhow::Error)> {
 }
 
 /// The settings that an `apply` with these flags would have.
-fn settings(args: &WhoamiArgs, environment: &dyn Environment) -> anyhow::Result<Settings> {
+pub(super) fn settings(
+    args: &WhoamiArgs,
+    environment: &dyn Environment,
+) -> anyhow::Result<Settings> {
     let args = args.clone();
     let apply = ApplyArgs {
         // Nothing is read; an apply just needs one.
@@ -172,18 +175,11 @@ pub async fn look(settings: &Settings, found: Found) -> anyhow::Result<Whoami> {
     let keys: &Keyring = &*open_keys(found, settings).await?;
     let label = settings.account.as_deref();
     let account = account(label, endpoint.host_header(), keys.identity()).ok();
-    let path = settings.state_dir.join("ledger.sqlite3");
-    let state = match whose(&path) {
-        Ok(Whose::Nothing) => LedgerState::None,
-        Ok(Whose::Nobodys) => LedgerState::Unused,
-        Ok(Whose::Of(owner)) if is_same(account.as_ref(), &owner) => LedgerState::ThisAccount,
-        Ok(Whose::Of(owner)) => LedgerState::OtherAccount {
-            account: owner.shown(),
-        },
-        Err(error) => LedgerState::Unusable {
-            why: error.to_string(),
-        },
-    };
+    let path = ledger_in(&settings.state_dir);
+    let state = ledger_state(&path, account.as_ref()).unwrap_or_else(|error| {
+        let why = error.to_string();
+        LedgerState::Unusable { why }
+    });
     let provider = keys.provider();
     let expiry = keys.expiry();
     Ok(Whoami {
@@ -200,9 +196,21 @@ pub async fn look(settings: &Settings, found: Found) -> anyhow::Result<Whoami> {
     })
 }
 
-fn is_same(account: Option<&Account>, owner: &Account) -> bool {
-    account
-        .is_some_and(|account| (&account.host, &account.identity) == (&owner.host, &owner.identity))
+fn ledger_state(path: &Path, account: Option<&Account>) -> Result<LedgerState, LedgerError> {
+    let Some(ledger) = Ledger::look(path)? else {
+        return Ok(LedgerState::None);
+    };
+    let owners = ledger.owners()?;
+    let Some(owner) = owners.last() else {
+        return Ok(LedgerState::Unused);
+    };
+    let is_this = |account: &Account| owners.iter().any(|owner| owner.account.is(account));
+    Ok(match account.is_some_and(is_this) {
+        true => LedgerState::ThisAccount,
+        false => LedgerState::OtherAccount {
+            account: owner.account.shown(),
+        },
+    })
 }
 
 impl Whoami {

@@ -280,6 +280,20 @@ impl Provider {
         }
     }
 
+    /// Whose keys they are, as far as that can be told without asking anybody.
+    pub fn foreseen(&self) -> Option<Identity> {
+        match (&self.base, &self.role) {
+            (Base::Fixed { credentials, .. }, _) => Some(self.identity(credentials)),
+            (_, Some(role)) => Some(Identity::Role(role.arn.clone())),
+            (Base::TkeOidc(oidc), None) => Some(Identity::Role(oidc.role_arn.clone())),
+            (Base::Login(login), None) => {
+                let role = login.role_arn().map(str::to_owned);
+                Some(role.map_or(Identity::Unnamed, Identity::Role))
+            }
+            (Base::CvmRole(_), None) => None,
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn fixed_key(&self) -> Option<&Credentials> {
         match &self.base {
