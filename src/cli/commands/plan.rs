@@ -304,7 +304,7 @@ fn in_words(ledger: &Ledger, change: &Change, file: &str) -> anyhow::Result<Stri
             continue;
         };
         let old = known.as_ref().map(|known| old(&known.fields[field]));
-        let old = old.unwrap_or_else(|| old_unknown());
+        let old = old.unwrap_or_else(old_unknown);
         text += &format!("  {:<9} {old} → {}\n", field.name(), quoted(value));
     }
     Ok(text)
