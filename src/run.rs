@@ -79,7 +79,7 @@ impl<T: Transport> Run<T> {
     pub async fn go(self, signals: UnboundedReceiver<i32>) -> Ended {
         let plan = self.rows.plan();
         let settled = plan.settled;
-        let told = settled_by_plan(plan);
+        let told = beginning(plan);
         let mut running = Running {
             began: self.clock.wall_at(Duration::ZERO),
             counts: settled,
@@ -474,15 +474,19 @@ impl<T: Transport> Running<T> {
     }
 }
 
-/// What is settled before anything is sent.
-fn settled_by_plan(plan: &Plan) -> Vec<Event> {
+/// What there is to do, and what is settled before anything is sent.
+fn beginning(plan: &Plan) -> Vec<Event> {
     let event = |outcome, rows, code: Option<&str>| Event::RowsSettled {
         outcome,
         rows,
         at: None,
         code: code.map(Into::into),
     };
-    let mut events = Vec::new();
+    let mut events = vec![Event::RunStarted {
+        rows: plan.settled.read,
+        rows_to_send: plan.rows_to_send(),
+        changes: plan.changes,
+    }];
     let mut n_held_back = plan.settled.invalid;
     for (code, rows) in &plan.survey().invalid {
         n_held_back -= rows;

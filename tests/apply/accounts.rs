@@ -144,7 +144,8 @@ fn t8_another_key_is_refused_and_the_ledger_stays_as_it_is() {
         bench.plain(&done.stderr),
         "Refused before anything was sent\n  \
            ledger DIR/state/ledger.sqlite3: belongs to AKID…ATOR at 127.0.0.1:PORT, and this run would act for AKID…hool at 127.0.0.1:PORT\n  \
-           hint: each account has its own ledger: choose another --state-dir\n\
+           hint: each account has its own ledger: choose another --state-dir\n  \
+           hint: if it is the same account with a new key, say so with: lcic-sync ledger adopt\n\
          When that is put right, give the same command again:\n  \
            lcic-sync apply --endpoint http://127.0.0.1:PORT --state-dir state more.csv\n"
     );

@@ -23,8 +23,8 @@ async fn another_program_plans_applies_and_watches() {
             "run 1: 2 applied, 0 unchanged",
             "the plan: 3 rows, 0 changes to send",
             "0 changes",
-            "2 unchanged",
             "1 invalid",
+            "2 unchanged",
             "run 2: 0 applied, 2 unchanged",
         ]
     );

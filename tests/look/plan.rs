@@ -118,12 +118,10 @@ fn it_says_what_apply_then_does_and_changes_nothing() {
          Nothing was sent. To do it:\n  \
            lcic-sync apply --endpoint http://127.0.0.1:PORT --limit 2 --state-dir state tuesday.csv\n"
     );
-    assert_eq!(with_keys.stdout, done.stdout);
+    assert_eq!(without_time(&with_keys.stdout), without_time(&done.stdout));
     let dry = bench.apply(&["--dry-run", "--limit", "2", "tuesday.csv"]);
-    assert_eq!(
-        (dry.code(), &dry.stdout, &dry.stderr),
-        (3, &done.stdout, &done.stderr)
-    );
+    assert_eq!((dry.code(), &dry.stderr), (3, &done.stderr));
+    assert_eq!(without_time(&dry.stdout), without_time(&done.stdout));
 
     let (code, json) = bench.plan_json(&["tuesday.csv"]);
     assert_eq!(code, 3);
@@ -292,11 +290,10 @@ fn after_a_kill_it_says_what_the_next_run_does() {
     going.signal(Signal::KILL);
     assert_eq!(going.wait().code(), 137);
     let plan = bench.plan_json(&["users.csv"]).1;
-    assert_eq!(
-        plan,
-        bench.plan_json(&["users.csv"]).1,
-        "a plan recovers nothing"
-    );
+    let again = bench.plan_json(&["users.csv"]).1;
+    for told in ["calls", "counts", "run_without_end"] {
+        assert_eq!(plan[told], again[told], "a plan recovers nothing");
+    }
     let done = bench.apply(&["--rate", "1000", "users.csv"]);
     assert_eq!(done.checked_code(), 0, "{}", done.stderr);
     assert_eq!(done.calls(), plan["calls"].as_u64().unwrap());

@@ -53,9 +53,7 @@ fn an_undone_run_leaves_the_service_as_it_was_for_all_that_the_ledger_knew() {
                 },
                 Chance {
                     probability: 0.03,
-                    fault: Fault::Reset {
-                        when: Moment::After,
-                    },
+                    fault: Fault::error("InternalError"),
                 },
             ],
             ..Faults::default()
@@ -263,4 +261,22 @@ fn a_huge_run_is_undone_as_well() {
     let undone = rows(&bench.path("undo.csv"));
     assert_eq!(undone.len(), 20_000);
     assert!(undone.iter().all(|row| row["Nickname"].ends_with(" a")));
+}
+
+/// An empty cell would leave a value as it is, so one that was cleared needs a word for that.
+#[test]
+fn what_was_cleared_is_cleared_again_by_the_command_that_is_told() {
+    let bench = Bench::new(unlimited());
+    bench.write("one.csv", users(2, "a"));
+    assert_eq!(bench.apply(&["one.csv"]).checked_code(), 0);
+    let ledger = rusqlite::Connection::open(bench.path("state/ledger.sqlite3")).unwrap();
+    let cleared = "UPDATE user SET nickname_before = '', avatar_before = 'x' WHERE user_id = 'u1'";
+    assert_eq!(ledger.execute(cleared, []).unwrap(), 1);
+    let done = bench.undo("1", "undo.csv");
+    let undone = fs::read_to_string(bench.path("undo.csv")).unwrap();
+    assert_eq!(undone, "UserId,Nickname,Avatar\nu1,(cleared),x\n");
+    let told = "\n  lcic-sync apply --clear-token '(cleared)' undo.csv\n";
+    assert!(done.stderr.ends_with(told), "{}", done.stderr);
+    let shown = bench.look(&["ledger", "show", "u1"]).stdout;
+    assert!(shown.contains("before that run: (cleared)\n"), "{shown}");
 }

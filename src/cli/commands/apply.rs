@@ -272,22 +272,13 @@ impl Applying<'_> {
         self.run = Some(begun.map_err(PrepareError::from)?);
         // The run counts from the start of sending, not from that of the survey.
         let clock = Clock::start();
-        let mut observers = self.observers();
-        observers.on(
-            Duration::ZERO,
-            &Event::RunStarted {
-                rows: plan.settled.read,
-                rows_to_send: plan.rows_to_send(),
-                changes: plan.changes,
-            },
-        );
         let run = Run {
             engine: Engine::new(self.settings.limits),
             recorder: Recorder::new(ledger, files, plan.settled),
             rows: Rows::new(plan),
             transport: Arc::new(transport),
             clock,
-            observers: Box::new(observers),
+            observers: Box::new(self.observers()),
         };
         let signals = self.signals.take().expect("listened to since the start");
         let mut ended = run.go(signals).await;

@@ -39,8 +39,8 @@ pub struct UndoArgs {
 
 const EXAMPLES: &str = "\
 Sends nothing: look at the file, then apply it. A value is in it if that run was the last to change
-it, or may have; what a later run has changed again was meant, and is left as it is. To go back
-further, undo the newest run first, apply, and then the one before it.
+it, or may have. What a later run has changed again was meant and is left as it is; the ledger
+keeps one earlier value for each field, and no more.
 
 What this ledger never knew can't be given back. Those users stand in a second file, beside the
 first: for undo.csv in undo-not-known.csv. The exit code is 3 then.
