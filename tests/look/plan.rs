@@ -86,6 +86,9 @@ fn without_keys_and_ledger_it_says_what_would_be_sent_and_leaves_nothing() {
            lcic-sync apply --endpoint http://127.0.0.1:PORT --state-dir state users.csv\n"
     );
     assert!(!bench.path("state").exists());
+    fs::create_dir(bench.path("state")).unwrap();
+    assert_eq!(bench.plan(&["users.csv"]).code(), 0);
+    assert_eq!(fs::read_dir(bench.path("state")).unwrap().count(), 0);
     assert_eq!(bench.lcic.stats().calls, 0);
 }
 
@@ -284,9 +287,11 @@ fn after_a_kill_it_says_what_the_next_run_does() {
         answer_delay: Duration::from_millis(200),
         ..unlimited()
     });
-    bench.write("users.csv", users(60, "a"));
+    bench.write("old.csv", users(60, "a"));
+    bench.write("users.csv", users(60, "b"));
+    assert_eq!(bench.apply(&["--rate", "1000", "old.csv"]).code(), 0);
     let going = bench.start(&["--rate", "60", "users.csv"]);
-    bench.until("calls in mid-run", |stats| stats.calls >= 20);
+    bench.until("calls in mid-run", |stats| stats.calls >= 80);
     going.signal(Signal::KILL);
     assert_eq!(going.wait().code(), 137);
     let plan = bench.plan_json(&["users.csv"]).1;
@@ -294,6 +299,12 @@ fn after_a_kill_it_says_what_the_next_run_does() {
     for told in ["calls", "counts", "run_without_end"] {
         assert_eq!(plan[told], again[told], "a plan recovers nothing");
     }
+    // The way back is longer than what was settled: what was under way is in doubt.
+    let back = bench.plan_json(&["old.csv"]).1["calls"].as_u64().unwrap();
+    assert!(
+        back > plan["counts"]["unchanged"].as_u64().unwrap(),
+        "{plan}"
+    );
     let done = bench.apply(&["--rate", "1000", "users.csv"]);
     assert_eq!(done.checked_code(), 0, "{}", done.stderr);
     assert_eq!(done.calls(), plan["calls"].as_u64().unwrap());
