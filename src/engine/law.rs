@@ -25,7 +25,10 @@ const CUT: f64 = 0.013;
 /// Off the pace for one within [`SECOND`] of another.
 const CUT_AGAIN: f64 = 0.02;
 /// Off the pace when it goes on like that for longer than [`NO_ACCIDENT`]: something has changed.
-const CUT_STILL: f64 = 0.04;
+const CUT_STILL: f64 = 0.037;
+/// Below this part of the limit that the service named somebody else uses the quota, who may be
+/// one of us: nothing but [`CUT`] is yielded, or whoever comes second would be left with nothing.
+const FAIR: f64 = 0.6;
 /// An accident fills one window of the service, and is over when that has drained.
 const NO_ACCIDENT: Duration = Duration::from_secs(2);
 /// The service's window. After it is overfull it takes so long to drain, and calls are refused
@@ -162,8 +165,11 @@ impl Pace {
             self.last_cut = Some(now);
             self.drained = now + SECOND;
         } else if sent >= self.drained {
-            let cut = if is_alone {
+            if is_alone {
                 self.refused_at = self.now;
+            }
+            let is_below_fair = self.limit.is_some_and(|limit| self.now < FAIR * limit);
+            let cut = if is_alone || is_below_fair {
                 CUT
             } else if now <= self.refused_since + NO_ACCIDENT {
                 CUT_AGAIN
@@ -234,6 +240,22 @@ mod tests {
         for (found, expected) in cuts.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-9, "{cuts:?}");
         }
+    }
+
+    #[test]
+    fn p3_who_is_below_a_fair_share_of_the_limit_yields_little() {
+        let mut pace = pace();
+        let mut cut_at = Vec::new();
+        for n in 0..100 {
+            let before = pace.per_second();
+            pace.refused(n * 500 * MS, n * 500 * MS, Some(20.0));
+            cut_at.push((before, 1.0 - pace.per_second() / before));
+        }
+        let (above, below): (Vec<_>, Vec<_>) = cut_at[1..]
+            .iter()
+            .partition(|(before, _)| *before >= FAIR * 20.0);
+        assert!(above.iter().all(|(_, cut)| *cut > CUT_AGAIN - 1e-9));
+        assert!(below.len() > 50 && below.iter().all(|(_, cut)| *cut < CUT + 1e-9));
     }
 
     #[test]
