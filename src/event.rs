@@ -70,6 +70,16 @@ pub enum Event {
     },
     /// A call left later than its permit said; the pace was moved back so that no window overflows.
     SentLate,
+    /// The service refused calls, or has not for a while: calls leave at another pace now.
+    PaceChanged {
+        /// Calls per second.
+        per_second: f64,
+    },
+    /// The service said how much it allows, or now takes more than it said.
+    LimitLearned {
+        /// Calls per second; `None` when what was known no longer holds.
+        per_second: Option<f64>,
+    },
     /// No new call will be sent.
     RunStopping {
         /// Why.

@@ -213,6 +213,20 @@ impl Fault {
         }
     }
 
+    /// The calls per second that the service says it allows for this action. Only the bare code
+    /// counts by action; its sub-codes are about the root account or the IP (PROTOCOL §d.2).
+    pub fn named_limit(&self) -> Option<f64> {
+        if self.code != "RequestLimitExceeded" {
+            return None;
+        }
+        let mut words = ["frequency limit", "频率上限"].into_iter();
+        let behind = words.find_map(|words| Some(self.message.split_once(words)?.1))?;
+        let digits = behind.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let end = digits.find(|c: char| !c.is_ascii_digit());
+        let limit: u32 = digits[..end.unwrap_or(digits.len())].parse().ok()?;
+        (limit > 0).then_some(f64::from(limit))
+    }
+
     /// Whether something else answered in the service's place.
     pub fn is_not_the_service(&self) -> bool {
         self.code == Self::NOT_THE_SERVICE
@@ -397,6 +411,40 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("Nickname"), "{shown}");
+    }
+
+    #[test]
+    fn p3_the_limit_is_named_by_the_bare_code_in_either_language() {
+        let bare = "RequestLimitExceeded";
+        let table = [
+            (
+                bare,
+                "Your current request times equals to `11` in a second, which exceeds the frequency limit `10` for a second. Please reduce the frequency of calls.",
+                Some(10.0),
+            ),
+            (
+                bare,
+                "您当前每秒请求 `6` 次，超过了每秒频率上限 `5` 次，请降低请求频率。",
+                Some(5.0),
+            ),
+            (bare, "exceeds the frequency limit 40.", Some(40.0)),
+            (bare, "over the frequency limit `40`", Some(40.0)),
+            (bare, "over the frequency limit `0`", None),
+            (bare, "over the frequency limit for 20 seconds", None),
+            (bare, "over the frequency limit `99999999999`", None),
+            (bare, "over the frequency limit", None),
+            (bare, "try again in 5 s", None),
+            (
+                "RequestLimitExceeded.UinLimitExceeded",
+                "exceeds the frequency limit `10`",
+                None,
+            ),
+            ("http 429", "exceeds the frequency limit `10`", None),
+        ];
+        for (code, message, expected) in table {
+            let fault = Fault::ours(code, message);
+            assert_eq!(fault.named_limit(), expected, "{code}: {message}");
+        }
     }
 
     #[test]

@@ -50,6 +50,8 @@ impl Observer for Log {
                 info!(why = ?why, until_s = until.as_secs(), "waiting");
             }
             Event::ClockCorrected { seconds } => info!(seconds, "clock corrected"),
+            Event::PaceChanged { per_second } => info!(per_second, "pace changed"),
+            Event::LimitLearned { per_second } => info!(per_second, "limit learned"),
             Event::SentLate => debug!("a call left late"),
             Event::RunStopping { cause, in_flight } => {
                 info!(

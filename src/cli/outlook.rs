@@ -76,6 +76,15 @@ pub fn tell_doubt(printer: &Printer, plan: &Plan) {
     }
 }
 
+/// Says that the run begins at the limit which the service named to an earlier one.
+pub fn tell_limit(printer: &Printer, limit: f64, rate: Rate) {
+    if limit < rate.get() {
+        printer.say(&format!(
+            "the service lately allowed {limit} calls a second: beginning there"
+        ));
+    }
+}
+
 /// How long sending takes if nothing goes wrong.
 pub fn shortest(plan: &Plan, rate: Rate) -> Duration {
     Duration::from_secs_f64(plan.changes as f64 / rate.get())

@@ -15,10 +15,12 @@
 //! calls in flight than slots; never over the pace; no send before its doubt is durable; a
 //! waiting change holds no slot (P4); after a step, [`Engine::wake_at`] lies in the future.
 //!
-//! Parts: `seam` is what goes in and comes out, [`pacer`] hands out permits, [`retry`] says how long to wait, [`breaker`] sends one
-//! probe at a time when the service fails for everybody.
+//! Parts: `seam` is what goes in and comes out, [`pacer`] hands out permits at the pace that `law`
+//! finds, [`retry`] says how long to wait, [`breaker`] sends one probe at a time when the service
+//! fails for everybody.
 
 pub mod breaker;
+mod law;
 pub mod pacer;
 pub mod retry;
 mod seam;
@@ -125,6 +127,11 @@ impl Engine {
         }
     }
 
+    /// An earlier run was told that the service allows this many calls a second (rule P3).
+    pub fn know_limit(&mut self, per_second: f64) {
+        self.pacer.know_limit(per_second);
+    }
+
     /// Whether it is time to read on.
     pub fn wants_changes(&self) -> bool {
         !self.input_ended
@@ -228,6 +235,9 @@ impl Engine {
         self.give_up_outage(now, &mut effects);
         self.send_what_may_go(now, &mut effects);
         self.settle_exhausted_at_rest(&mut effects);
+        while let Some(news) = self.pacer.news() {
+            effects.push(Effect::Tell(news));
+        }
         effects
     }
 
@@ -438,6 +448,9 @@ impl Engine {
             self.trouble = Some((since, fault.clone()));
         }
         let (_, sent) = self.held[&mark].sent.expect("a failed call was sent");
+        if passing == Passing::Throttled {
+            self.pacer.refused(now, sent, fault.named_limit());
+        }
         let counted = match passing {
             Passing::NotSent | Passing::NoAnswer | Passing::Internal => {
                 self.breaker.failed(now, sent, mark, &mut self.random)

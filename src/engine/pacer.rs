@@ -8,7 +8,8 @@
 //! is a grace longer than a second over N would be: N + 1 sends always span more than a second.
 //!
 //! The limiter is never rebuilt (a new one gives one send away free); whatever else slows the
-//! pace only ever picks later instants.
+//! pace only ever picks later instants. What does is the law in `law` (rule P3): it learns from
+//! refusals how much of N the service admits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,9 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+
+use super::law::Pace;
+use crate::event::Event;
 
 /// How late a send may be and still count as sent at its permit's instant. Timers of the runtime
 /// are good to a millisecond; measured on a busy machine two are enough.
@@ -48,9 +52,13 @@ impl Rate {
 
     /// The time from one permit to the next: a second and the grace, over N, rounded up.
     pub fn spacing(self) -> Duration {
-        let second = Duration::from_secs(1) + GRACE;
-        Duration::from_nanos((second.as_nanos() as f64 / self.0).ceil() as u64)
+        spacing(self.0)
     }
+}
+
+fn spacing(per_second: f64) -> Duration {
+    let second = Duration::from_secs(1) + GRACE;
+    Duration::from_nanos((second.as_nanos() as f64 / per_second).ceil() as u64)
 }
 
 /// Hands out permits to send.
@@ -58,7 +66,7 @@ impl Rate {
 pub struct Pacer {
     limiter: RateLimiter<NotKeyed, InMemoryState, FedClock, NoOpMiddleware<Nanos>>,
     clock: FedClock,
-    spacing: Duration,
+    pace: Pace,
     /// What governor was last told; `None` before the first permit.
     fed: Option<Duration>,
     /// No permit before this, whatever governor says.
@@ -69,12 +77,11 @@ impl Pacer {
     /// A pacer that has not handed out a permit yet.
     pub fn new(rate: Rate) -> Self {
         let clock = FedClock::default();
-        let spacing = rate.spacing();
-        let quota = Quota::with_period(spacing).expect("a spacing is longer than nothing");
+        let quota = Quota::with_period(rate.spacing()).expect("a spacing is longer than nothing");
         Self {
             limiter: RateLimiter::direct_with_clock(quota, clock.clone()),
             clock,
-            spacing,
+            pace: Pace::new(rate),
             fed: None,
             not_before: Duration::ZERO,
         }
@@ -92,7 +99,8 @@ impl Pacer {
             Err(not_until) => Duration::from_nanos(not_until.earliest_possible().as_u64()),
             Ok(()) => unreachable!("two permits at one instant"),
         };
-        due.max(self.not_before)
+        let adapted = fed + spacing(self.pace.per_second());
+        due.max(adapted).max(self.not_before)
     }
 
     /// Takes a permit to send now. Returns the instant at which the send is entered; to leave
@@ -115,13 +123,31 @@ impl Pacer {
             .check()
             .expect("governor agrees with its own due instant");
         self.fed = Some(feed);
+        self.pace.sent(now);
         Ok(feed)
     }
 
     /// A call left at `at`, later than its permit by more than the grace (the machine was busy):
     /// what follows is moved back, so that the calls after it don't crowd into its second.
     pub fn left_late(&mut self, at: Duration) {
-        self.not_before = self.not_before.max(at + self.spacing.saturating_sub(GRACE));
+        let spacing = spacing(self.pace.per_second());
+        self.not_before = self.not_before.max(at + spacing.saturating_sub(GRACE));
+    }
+
+    /// An earlier run was told that the service allows this many calls a second.
+    pub fn know_limit(&mut self, per_second: f64) {
+        self.pace.know_limit(per_second);
+    }
+
+    /// A call that was sent at `sent` came back refused for being one too many; `limit` is what
+    /// the service says that it allows, if it does.
+    pub fn refused(&mut self, now: Duration, sent: Duration, limit: Option<f64>) {
+        self.pace.refused(now, sent, limit);
+    }
+
+    /// What changed about the pace and was not told yet; to be asked until there is nothing.
+    pub fn news(&mut self) -> Option<Event> {
+        self.pace.news()
     }
 }
 

@@ -20,7 +20,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -89,6 +89,10 @@ pub enum LedgerError {
 pub use account::Account;
 
 type Result<T> = std::result::Result<T, LedgerError>;
+
+/// So long a limit that the service named is taken to hold. Chosen: a quota is raised by ticket, and
+/// a run that starts too low finds out within two minutes.
+const LIMIT_HOLDS: TimeDelta = TimeDelta::days(7);
 
 /// See the module.
 #[derive(Debug)]
@@ -182,6 +186,37 @@ impl Ledger {
             .db
             .query_row(number, [run_id], |row| row.get(0))
             .optional()?)
+    }
+
+    /// The calls per second that the service said it allows, if that was lately (rule P3).
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn limit(&self, now: DateTime<Utc>) -> Result<Option<f64>> {
+        let told = meta(&self.db, "limit")?.unwrap_or_default();
+        let told = told.split_once(' ').and_then(|(limit, at)| {
+            let at = DateTime::parse_from_rfc3339(at).ok()?;
+            (now - at.to_utc() < LIMIT_HOLDS).then(|| limit.parse().ok())?
+        });
+        Ok(told)
+    }
+
+    /// Notes what the service said that it allows, and when; `None` forgets it.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn note_limit(&mut self, per_second: Option<f64>, at: DateTime<Utc>) -> Result<()> {
+        let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        match per_second {
+            Some(limit) => self.db.execute(
+                "INSERT OR REPLACE INTO meta (name, value) VALUES ('limit', ?1)",
+                [format!("{limit} {at}")],
+            )?,
+            None => self
+                .db
+                .execute("DELETE FROM meta WHERE name = 'limit'", [])?,
+        };
+        Ok(())
     }
 
     /// Calls back with everything it knows of its users, in the order of their keys; what is under

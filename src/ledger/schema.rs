@@ -6,7 +6,7 @@
 //!
 //! | table | a row is |
 //! | --- | --- |
-//! | `meta` | one fact about the ledger: its key |
+//! | `meta` | one fact about the ledger: its key, the `limit` that the service named and when |
 //! | `account` | an identity of the one account that it belongs to (rule T8) |
 //! | `user` | what one user was last given, and what of it is in doubt (rules T2, T3) |
 //! | `doubt` | a batch of changes that were about to be sent (rule T3); gone when all are settled |

@@ -700,3 +700,17 @@ fn the_end_of_a_run_is_noted_with_its_counts() {
     assert_eq!(serde_json::from_str::<Counts>(&kept).unwrap(), counts);
     assert_eq!((by.as_str(), exit), ("signal", 143));
 }
+
+#[test]
+fn p3_a_limit_that_the_service_named_is_remembered_for_a_week() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.ledger.limit(at(0)).unwrap(), None);
+    stage.ledger.note_limit(Some(10.0), at(0)).unwrap();
+    stage.ledger.note_limit(Some(12.5), at(100)).unwrap();
+    let (ledger, _) = Ledger::open(&stage.path()).unwrap();
+    let week = 7 * 24 * 3600;
+    assert_eq!(ledger.limit(at(99 + week)).unwrap(), Some(12.5));
+    assert_eq!(ledger.limit(at(100 + week)).unwrap(), None);
+    stage.ledger.note_limit(None, at(200)).unwrap();
+    assert_eq!(stage.ledger.limit(at(200)).unwrap(), None);
+}

@@ -81,7 +81,8 @@ impl View {
                 self.stopping = true;
                 self.waiting = None;
             }
-            Event::ClockCorrected { .. } | Event::SentLate => {}
+            Event::PaceChanged { per_second } => self.rate = *per_second,
+            Event::ClockCorrected { .. } | Event::SentLate | Event::LimitLearned { .. } => {}
         }
     }
 
@@ -287,6 +288,8 @@ pub fn warning(event: &Event) -> Option<String> {
         | Event::CallSent { .. }
         | Event::CallAnswered { .. }
         | Event::Waiting { .. }
+        | Event::PaceChanged { .. }
+        | Event::LimitLearned { .. }
         | Event::SentLate => None,
     }
 }

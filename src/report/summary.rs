@@ -13,7 +13,7 @@
 //! | `started_at`, `ended_at`, `seconds` | UTC; the seconds are of a steady clock |
 //! | `counts` | rows by outcome; `read` is their sum |
 //! | `calls` | `total` sent; `accepted`; `throttled`; `retried` are those after a change's first; `by_code` counts answers that were not accepted |
-//! | `pace` | `rate` allowed; `mean_per_s` from the first call to the last; `max_in_any_second`; `late_wakeups` |
+//! | `pace` | `rate` allowed; `mean_per_s` from the first call to the last; `max_in_any_second`; `late_wakeups`; `lowest` pace that refusals led to; the `limit` that the service named, or null |
 //! | `stopped_by`, `message` | the word for why the run stopped early, and the reason; null when it ran to its end |
 //! | `failures` | the codes of rows that failed or are invalid, most rows first |
 //! | `exit_code` | what the caller saw |
@@ -127,6 +127,12 @@ pub struct Pace {
     pub max_in_any_second: u64,
     /// Calls that left later than their permit said, because the machine was busy.
     pub late_wakeups: u64,
+    /// The lowest pace that refusals led to; the rate where there were none.
+    #[serde(default)]
+    pub lowest: f64,
+    /// Calls per second that the service said it allows.
+    #[serde(default)]
+    pub limit: Option<f64>,
 }
 
 /// Rows that share a code.

@@ -18,6 +18,9 @@ pub struct Tally {
     calls: Calls,
     failures: BTreeMap<String, u64>,
     late_wakeups: u64,
+    /// The lowest pace that refusals led to.
+    lowest: Option<f64>,
+    limit: Option<Option<f64>>,
     /// Calls that left less than a second before the last one.
     window: VecDeque<Duration>,
     max_in_any_second: u64,
@@ -67,7 +70,17 @@ impl Tally {
             mean_per_s: (self.mean_per_s() * 100.0).round() / 100.0,
             max_in_any_second: self.max_in_any_second,
             late_wakeups: self.late_wakeups,
+            lowest: self
+                .lowest
+                .map_or(rate, |lowest| (lowest * 100.0).round() / 100.0),
+            limit: self.limit.flatten(),
         }
+    }
+
+    /// What the run learned of the service's limit; `Some(None)` when what was known no longer
+    /// holds, `None` when it learned nothing.
+    pub fn limit(&self) -> Option<Option<f64>> {
+        self.limit
     }
 
     /// Codes of rows that failed or are invalid: at most `n_codes`, most rows first.
@@ -129,6 +142,11 @@ impl Observer for Tally {
                 }
             }
             Event::SentLate => self.late_wakeups += 1,
+            Event::PaceChanged { per_second } => {
+                let lowest = self.lowest.map_or(*per_second, |l| l.min(*per_second));
+                self.lowest = Some(lowest);
+            }
+            Event::LimitLearned { per_second } => self.limit = Some(*per_second),
             Event::OutageBegan { .. }
             | Event::OutageEnded { .. }
             | Event::Waiting { .. }

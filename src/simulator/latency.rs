@@ -29,20 +29,22 @@ impl Latency {
 }
 
 /// Draws latencies, the same ones for the same seed.
-pub(super) struct Latencies {
+pub struct Latencies {
     latency: Latency,
     numbers: ChaCha8Rng,
 }
 
 impl Latencies {
-    pub(super) fn new(latency: Latency, seed: u64) -> Self {
+    /// Draws for `latency`.
+    pub fn new(latency: Latency, seed: u64) -> Self {
         let mut numbers = ChaCha8Rng::seed_from_u64(seed);
         // Streams counted from 1 belong to the calls (see `faults`).
         numbers.set_stream(0);
         Self { latency, numbers }
     }
 
-    pub(super) fn draw(&mut self) -> Duration {
+    /// The time that the next call is under way.
+    pub fn draw(&mut self) -> Duration {
         // Box-Muller: two even numbers make a normal one. `1 - x` keeps the logarithm off zero.
         let (u, v): (f64, f64) = (1.0 - self.numbers.random::<f64>(), self.numbers.random());
         let normal = (-2.0 * u.ln()).sqrt() * (TAU * v).cos();

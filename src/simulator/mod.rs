@@ -47,7 +47,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use faults::{Fault, Faults, Moment};
-pub use latency::Latency;
+pub use latency::{Latencies, Latency};
 pub use quota::Window;
 pub use users::{Profile, Table};
 

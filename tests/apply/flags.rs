@@ -91,7 +91,14 @@ fn the_summary_has_the_fields_that_programs_rely_on() {
     );
     assert_eq!(
         names(&summary["pace"]),
-        ["late_wakeups", "max_in_any_second", "mean_per_s", "rate"]
+        [
+            "late_wakeups",
+            "limit",
+            "lowest",
+            "max_in_any_second",
+            "mean_per_s",
+            "rate"
+        ]
     );
     assert_eq!(summary["ledger"]["new"], true);
     assert_eq!(summary["endpoint"], bench.lcic.url());

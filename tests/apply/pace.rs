@@ -65,3 +65,28 @@ fn p6_a_quota_of_others_costs_calls_and_never_rows() {
     assert_eq!(done.counts(), "read 40, applied 40");
     assert!(bench.lcic.stats().throttled > 0);
 }
+
+#[test]
+fn p3_a_quota_below_the_rate_is_learned_and_remembered_for_the_next_run() {
+    let bench = Bench::new(Config {
+        quota: std::num::NonZeroU32::new(10),
+        ..Config::default()
+    });
+    bench.write("users.csv", users(80, "a"));
+    let first = bench.apply(&["users.csv"]);
+    assert_eq!(first.checked_code(), 0, "{}", first.stderr);
+    assert_eq!(first.counts(), "read 80, applied 80");
+    let pace = &first.run().summary()["pace"];
+    assert_eq!(pace["limit"], 10.0);
+    assert!(pace["lowest"].as_f64().unwrap() <= 10.0, "{pace}");
+    // At twenty a second every other call would come back: the 80 rows would cost 80 refusals.
+    let throttled = bench.lcic.stats().throttled;
+    assert!((1..30).contains(&throttled), "{throttled}");
+
+    bench.write("users.csv", users(30, "b"));
+    let second = bench.apply(&["users.csv"]);
+    assert_eq!(second.checked_code(), 0, "{}", second.stderr);
+    assert!(second.stderr.contains("allowed 10 calls a second"));
+    let pace = &second.run().summary()["pace"];
+    assert!(pace["max_in_any_second"].as_u64().unwrap() <= 10, "{pace}");
+}

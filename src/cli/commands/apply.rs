@@ -270,10 +270,16 @@ impl Applying<'_> {
             &plan.closes,
         );
         self.run = Some(begun.map_err(PrepareError::from)?);
+        let mut engine = Engine::new(self.settings.limits);
+        let known = ledger.limit(self.started_at).map_err(PrepareError::from)?;
+        if let Some(limit) = known {
+            engine.know_limit(limit);
+            outlook::tell_limit(self.printer, limit, self.settings.limits.rate);
+        }
         // The run counts from the start of sending, not from that of the survey.
         let clock = Clock::start();
         let run = Run {
-            engine: Engine::new(self.settings.limits),
+            engine,
             recorder: Recorder::new(ledger, files, plan.settled),
             rows: Rows::new(plan),
             transport: Arc::new(transport),
@@ -287,15 +293,22 @@ impl Applying<'_> {
             let cause = ended.cause();
             let exit = Exit::of_run(&ended.counts, cause.as_ref(), !ended.agrees);
             let stopped_by = self.stopped_by(&ended.counts, cause.as_ref());
+            let now = self.clock.wall_now();
+            let learned = self
+                .tally
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .limit();
+            let noted = learned.map_or(Ok(()), |limit| ledger.note_limit(limit, now));
             let closed = ledger.end_run(
                 self.run.expect("numbered before it was sent"),
-                self.clock.wall_now(),
+                now,
                 ended.counts,
                 stopped_by,
                 exit.number(),
             );
             // The next run will find it open, and must not be the first to say so.
-            if let Err(error) = closed {
+            if let Err(error) = noted.and(closed) {
                 ended.not_recorded = Some(error.to_string());
             }
         }

@@ -1,0 +1,337 @@
+//! The law by which the pace adapts (rule P3): never over what we are allowed, and as near to
+//! what the service admits as can be without asking too often.
+//!
+//! Nobody tells how the service counts its second, how much the network jitters or who else uses
+//! the quota; only refusals do. One lowers the pace a little, and only if its call was sent after
+//! the last cut: what was under way then says nothing about the pace now. Where the service names
+//! its limit it is taken at its word at once. Upward again it goes in three gears: quickly while
+//! below a pace that was surely fine, slowly where the next refusal is to be expected, and after
+//! long quiet faster and faster, because then something has changed: others have stopped, or the
+//! quota was raised.
+//!
+//! The growth on new ground is the same whatever the pace, the cuts are in proportion: two runs
+//! on one account drift towards equal shares.
+//!
+//! Where the constants come from stands in BENCHMARKS.md: `cargo bench --bench pace` prints what
+//! they give.
+
+use std::time::Duration;
+
+use super::pacer::Rate;
+use crate::event::Event;
+
+/// Off the pace for a refusal that comes alone.
+const CUT: f64 = 0.013;
+/// Off the pace for one within [`SECOND`] of another.
+const CUT_AGAIN: f64 = 0.02;
+/// Off the pace when it goes on like that for longer than [`NO_ACCIDENT`]: something has changed.
+const CUT_STILL: f64 = 0.037;
+/// Below this part of the limit that the service named somebody else uses the quota, who may be
+/// one of us: nothing but [`CUT`] is yielded, or whoever comes second would be left with nothing.
+const FAIR: f64 = 0.6;
+/// An accident fills one window of the service, and is over when that has drained.
+const NO_ACCIDENT: Duration = Duration::from_secs(2);
+/// The service's window. After it is overfull it takes so long to drain, and calls are refused
+/// meanwhile however slow they come.
+const SECOND: Duration = Duration::from_secs(1);
+/// Growth per second on new ground, as a part of the limit.
+const SLOW: f64 = 0.000_25;
+/// Growth per second, as a part of the pace, up to [`SURE`].
+const REGAIN: f64 = 0.015;
+/// This part of the pace at which refusals began was surely fine.
+const SURE: f64 = 0.95;
+/// Seconds without a refusal after which growth accelerates, and the limit that the service named
+/// is doubted.
+const QUIET: f64 = 40.0;
+/// Seconds in which accelerating growth doubles.
+const DOUBLING: f64 = 8.0;
+/// The most growth per second, as a part of the pace.
+const FASTEST: f64 = 0.05;
+/// So far above the limit that the service named, unrefused, it no longer is the limit.
+const LIFTED: f64 = 1.05;
+/// So much growth is worth telling.
+const WORTH_TELLING: f64 = 1.01;
+
+/// The pace, in calls per second.
+#[derive(Debug)]
+pub(super) struct Pace {
+    top: f64,
+    now: f64,
+    /// What the service said that it allows.
+    limit: Option<f64>,
+    /// The pace at which refusals last began.
+    refused_at: f64,
+    /// Seconds without a refusal in which calls were sent.
+    quiet: f64,
+    last_sent: Option<Duration>,
+    last_refusal: Option<Duration>,
+    /// Since when there has been no second without a refusal.
+    refused_since: Duration,
+    last_cut: Option<Duration>,
+    /// Refusals of calls sent before this are owed to what was sent before the limit was known.
+    drained: Duration,
+    /// The pace that was last told.
+    told: f64,
+    /// What is to be told of the limit.
+    learned: Option<Option<f64>>,
+    /// Whether the service named the limit in this run.
+    heard: bool,
+}
+
+impl Pace {
+    /// Begins at the pace that is allowed, which is also the most there will ever be.
+    pub(super) fn new(top: Rate) -> Self {
+        let top = top.get();
+        Self {
+            top,
+            now: top,
+            limit: None,
+            refused_at: top,
+            quiet: 0.0,
+            last_sent: None,
+            last_refusal: None,
+            refused_since: Duration::ZERO,
+            last_cut: None,
+            drained: Duration::ZERO,
+            told: top,
+            learned: None,
+            heard: false,
+        }
+    }
+
+    /// Begins at the limit that an earlier run was told.
+    pub(super) fn know_limit(&mut self, limit: f64) {
+        self.limit = Some(limit);
+        self.now = self.top.min(limit.max(Rate::MIN));
+        self.refused_at = self.now;
+    }
+
+    pub(super) fn per_second(&self) -> f64 {
+        self.now
+    }
+
+    /// A call is sent. Only time in which calls are sent tells that nothing is refused.
+    pub(super) fn sent(&mut self, now: Duration) {
+        let since = self.last_sent.replace(now).unwrap_or(now);
+        if self.now >= self.top {
+            return;
+        }
+        let seconds = (now - since).min(SECOND).as_secs_f64();
+        self.quiet += seconds;
+        if self.quiet < SECOND.as_secs_f64() {
+            return;
+        }
+        let limit = self.limit.map(|limit| limit.min(self.top));
+        let faster = ((self.quiet - QUIET).max(0.0) / DOUBLING).exp2();
+        let mut growth = (SLOW * faster * limit.unwrap_or(self.now)).min(FASTEST * self.now);
+        if self.now < SURE * self.refused_at {
+            growth = growth.max(REGAIN * self.now);
+        }
+        let most = match limit {
+            Some(limit) if self.quiet < QUIET => limit.max(self.now),
+            _ => self.top,
+        };
+        self.now = (self.now + growth * seconds).min(most);
+        if limit.is_some_and(|limit| self.now > limit * LIFTED) {
+            self.limit = None;
+            self.learned = Some(None);
+        }
+    }
+
+    /// A call that was sent at `sent` came back refused, and the service named this limit.
+    pub(super) fn refused(&mut self, now: Duration, sent: Duration, named: Option<f64>) {
+        if self.last_cut.is_some_and(|cut| sent <= cut) {
+            return;
+        }
+        let named = named.map(|limit| limit.max(Rate::MIN));
+        if let Some(limit) = named
+            && (self.limit != named || !self.heard)
+        {
+            self.limit = named;
+            self.heard = true;
+            self.learned = Some(Some(limit));
+        }
+        self.quiet = 0.0;
+        let last = self.last_refusal.replace(now);
+        let is_alone = last.is_none_or(|last| now > last + SECOND);
+        if is_alone {
+            self.refused_since = now;
+        }
+        if let Some(limit) = named
+            && limit < self.now
+        {
+            self.now = limit;
+            self.refused_at = limit;
+            self.last_cut = Some(now);
+            self.drained = now + SECOND;
+        } else if sent >= self.drained {
+            if is_alone {
+                self.refused_at = self.now;
+            }
+            let is_below_fair = self.limit.is_some_and(|limit| self.now < FAIR * limit);
+            let cut = if is_alone || is_below_fair {
+                CUT
+            } else if now <= self.refused_since + NO_ACCIDENT {
+                CUT_AGAIN
+            } else {
+                CUT_STILL
+            };
+            self.now = (self.now * (1.0 - cut)).max(Rate::MIN);
+            self.last_cut = Some(now);
+        }
+    }
+
+    /// What is worth telling and was not told yet.
+    pub(super) fn news(&mut self) -> Option<Event> {
+        if let Some(per_second) = self.learned.take() {
+            return Some(Event::LimitLearned { per_second });
+        }
+        let (now, told) = (self.now, self.told);
+        if now < told || now >= told * WORTH_TELLING || (now > told && now >= self.top) {
+            self.told = now;
+            return Some(Event::PaceChanged { per_second: now });
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn pace() -> Pace {
+        Pace::new(Rate::per_second(20.0).unwrap())
+    }
+
+    /// Sends evenly from `from` to `to`, in seconds, and is never refused.
+    fn quiet(pace: &mut Pace, from: u32, to: u32) {
+        for tenth in from * 10..=to * 10 {
+            pace.sent(tenth * 100 * MS);
+        }
+    }
+
+    #[test]
+    fn p3_a_refusal_lowers_the_pace_a_little_and_only_once_a_round_trip() {
+        let mut pace = pace();
+        // Twenty calls under way for a second each: all refused, one cut.
+        for call in 0..20 {
+            pace.refused((1000 + 50 * call) * MS, 50 * call * MS, None);
+        }
+        assert_eq!(pace.per_second(), 20.0 * (1.0 - CUT));
+        // At the very instant of the cut is not after it.
+        pace.refused(2000 * MS, 1000 * MS, None);
+        assert_eq!(pace.per_second(), 20.0 * (1.0 - CUT));
+        pace.refused(2900 * MS, 1001 * MS, None);
+        assert_eq!(pace.per_second(), 20.0 * (1.0 - CUT) * (1.0 - CUT));
+    }
+
+    #[test]
+    fn p3_refusals_that_do_not_end_cut_deeper() {
+        let mut pace = pace();
+        let mut cuts = Vec::new();
+        for n in 0..6 {
+            let before = pace.per_second();
+            pace.refused(n * 600 * MS, n * 600 * MS, None);
+            cuts.push(1.0 - pace.per_second() / before);
+        }
+        let expected = [CUT, CUT_AGAIN, CUT_AGAIN, CUT_AGAIN, CUT_STILL, CUT_STILL];
+        for (found, expected) in cuts.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-9, "{cuts:?}");
+        }
+    }
+
+    #[test]
+    fn p3_who_is_below_a_fair_share_of_the_limit_yields_little() {
+        let mut pace = pace();
+        let mut cut_at = Vec::new();
+        for n in 0..100 {
+            let before = pace.per_second();
+            pace.refused(n * 500 * MS, n * 500 * MS, Some(20.0));
+            cut_at.push((before, 1.0 - pace.per_second() / before));
+        }
+        let (above, below): (Vec<_>, Vec<_>) = cut_at[1..]
+            .iter()
+            .partition(|(before, _)| *before >= FAIR * 20.0);
+        assert!(above.iter().all(|(_, cut)| *cut > CUT_AGAIN - 1e-9));
+        assert!(below.len() > 50 && below.iter().all(|(_, cut)| *cut < CUT + 1e-9));
+    }
+
+    #[test]
+    fn p3_a_named_limit_is_taken_at_its_word_and_never_over_the_rate() {
+        let mut pace = pace();
+        pace.refused(100 * MS, 90 * MS, Some(10.0));
+        assert_eq!(pace.per_second(), 10.0);
+        assert_eq!(
+            pace.news(),
+            Some(Event::LimitLearned {
+                per_second: Some(10.0)
+            })
+        );
+        assert_eq!(pace.news(), Some(Event::PaceChanged { per_second: 10.0 }));
+        assert_eq!(pace.news(), None);
+        // What was sent at twenty fills the service's second for a while.
+        pace.refused(900 * MS, 800 * MS, Some(10.0));
+        assert_eq!(pace.per_second(), 10.0);
+        pace.refused(1300 * MS, 1200 * MS, Some(10.0));
+        assert!(pace.per_second() < 10.0);
+        assert!(matches!(pace.news(), Some(Event::PaceChanged { .. })));
+
+        let mut pace = self::pace();
+        pace.refused(100 * MS, 90 * MS, Some(100.0));
+        assert!(pace.per_second() < 20.0);
+        quiet(&mut pace, 1, 300);
+        assert_eq!(pace.per_second(), 20.0);
+    }
+
+    #[test]
+    fn p3_growth_is_slow_at_first_and_accelerates_after_long_quiet() {
+        let mut pace = pace();
+        pace.refused(MS, MS, None);
+        let mut grown = |from, to| {
+            let before = pace.per_second();
+            quiet(&mut pace, from, to);
+            (pace.per_second() - before) / before
+        };
+        let first = grown(0, 20);
+        assert!((0.004..0.006).contains(&first), "{first}");
+        assert!(grown(20, 40) < 0.006);
+        assert!(grown(40, 60) > 0.0);
+        assert_eq!(pace.per_second(), 20.0);
+    }
+
+    #[test]
+    fn p3_a_named_limit_holds_while_it_is_fresh_and_is_given_up_when_more_goes_through() {
+        let mut pace = pace();
+        pace.refused(MS, MS, Some(10.0));
+        while pace.news().is_some() {}
+        quiet(&mut pace, 0, 39);
+        assert_eq!(pace.per_second(), 10.0);
+        quiet(&mut pace, 39, 130);
+        assert_eq!(pace.per_second(), 20.0);
+        assert_eq!(pace.news(), Some(Event::LimitLearned { per_second: None }));
+    }
+
+    #[test]
+    fn p3_time_in_which_nothing_is_sent_is_no_quiet() {
+        let mut pace = pace();
+        pace.refused(MS, MS, Some(10.0));
+        for hour in 1..20 {
+            pace.sent(Duration::from_secs(3600 * hour));
+        }
+        assert_eq!(pace.per_second(), 10.0);
+    }
+
+    #[test]
+    fn p3_a_limit_of_an_earlier_run_is_where_this_one_begins() {
+        let mut pace = pace();
+        pace.know_limit(10.0);
+        assert_eq!(pace.per_second(), 10.0);
+        quiet(&mut pace, 0, 130);
+        assert_eq!(pace.per_second(), 20.0);
+        let mut pace = self::pace();
+        pace.know_limit(50.0);
+        assert_eq!(pace.per_second(), 20.0);
+    }
+}
