@@ -219,6 +219,8 @@ timeout = 15                                   # default
 max-outage = \"2h\"                              # /here/lcic-sync.toml:2
 all = false                                    # default
 limit = 500                                    # LCIC_SYNC_LIMIT
+dry-run = false                                # default
+show = 0                                       # default
 yes = false                                    # default
 state-dir = \"/here/state\"  # /here/lcic-sync.toml:3
 report-dir = \"/here/state/reports\"  # default
@@ -377,10 +379,14 @@ fn each_command_has_a_manual_page() {
     let (_, page, _) = place.run("man");
     assert!(page.contains(".TH lcic-sync 1"), "{page}");
 
-    let names = Cli::command();
-    let names = names.get_subcommands().map(|command| command.get_name());
-    let mut expected: Vec<String> = names.map(|name| format!("lcic-sync-{name}.1")).collect();
-    expected.push("lcic-sync.1".into());
+    let mut expected = Vec::new();
+    let mut commands = vec![("lcic-sync".to_owned(), Cli::command())];
+    while let Some((name, command)) = commands.pop() {
+        for command in command.get_subcommands() {
+            commands.push((format!("{name}-{}", command.get_name()), command.clone()));
+        }
+        expected.push(name + ".1");
+    }
     expected.sort();
     let (code, stdout, stderr) = place.run("man --dir man1");
     let said = format!("{} pages in man1\n", expected.len());
@@ -406,6 +412,14 @@ fn what_is_mistyped_is_told_with_what_was_meant() {
         ("apply --site itl users.csv", "'intl'"),
         ("completions fisch", "'fish'"),
         ("explain --lst", "'--list'"),
+        ("paln users.csv", "'plan'"),
+        ("run", "'runs'"),
+        ("ledger shwo u1", "'show'"),
+        ("ledger undoo 7", "'undo'"),
+        ("apply --dryrun users.csv", "'--dry-run'"),
+        ("plan --shwo 5 users.csv", "'--show'"),
+        ("ledger stats --state-dri x", "'--state-dir'"),
+        ("runs --lats 5", "'--last'"),
     ] {
         let (code, stdout, stderr) = run(line);
         assert_eq!((code, stdout.as_str()), (2, ""), "{line}");
@@ -430,6 +444,7 @@ fn a_reader_that_has_gone_is_no_error() {
         "completions bash",
         "man apply",
         "apply --help",
+        "plan --help",
     ] {
         let mut child = place.command(line);
         let mut child = child

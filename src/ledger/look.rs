@@ -20,7 +20,7 @@ pub struct UserRecord {
 }
 
 /// What is kept of a user's field. Personal data.
-#[derive(Default)]
+#[derive(Default, serde::Serialize)]
 pub struct FieldRecord {
     /// What the service was last known to hold; `None` where this ledger never gave it any, and ''
     /// where it was cleared.
@@ -59,7 +59,7 @@ pub struct Stats {
 }
 
 /// A past run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct RunRecord {
     /// Its number.
     pub run: u32,

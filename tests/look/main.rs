@@ -11,5 +11,4 @@ mod embed;
 mod api;
 mod ledger;
 mod plan;
-mod typos;
 mod undo;

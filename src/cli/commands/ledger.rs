@@ -42,10 +42,13 @@ pub struct LedgerArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum LedgerCommand {
     /// Say what is known of users: held, in doubt, by which run, since when
+    #[command(after_help = SHOW)]
     Show(UsersArgs),
     /// Say what the ledger holds, in figures, and whom it belongs to
+    #[command(after_help = STATS)]
     Stats(PlaceArgs),
     /// Forget users, so that the next file that names them is sent in full
+    #[command(after_help = FORGET)]
     Forget(UsersArgs),
     /// Let the present keys use the ledger, too: they are new keys of the same account
     #[command(after_help = ADOPT)]
@@ -103,13 +106,31 @@ Examples:
   lcic-sync ledger undo 7 --out undo.csv     what the users of run 7 held before it
   lcic-sync runs                             which runs there were";
 
+const SHOW: &str = "\
+Examples:
+  lcic-sync ledger show 3091 3092
+  lcic-sync ledger show --json -- -x1        an id that begins with a dash";
+
+const STATS: &str = "\
+Examples:
+  lcic-sync ledger stats
+  lcic-sync ledger stats --json";
+
+const FORGET: &str = "\
+For users whom somebody else has changed. A user of whom a call may still arrive is not forgotten;
+try again after a minute.
+
+Examples:
+  lcic-sync ledger forget 3091 3092 && lcic-sync apply users.csv";
+
 const ADOPT: &str = "\
 A ledger belongs to one account, and knows it by its permanent key or its role. When the key was
 replaced, say so with this, under the new one. The ledger can't check it: keys of another account
 would mix two schools.
 
 Examples:
-  lcic-sync whoami && lcic-sync ledger adopt";
+  lcic-sync whoami               the key that it would be
+  lcic-sync ledger adopt";
 
 /// The command itself.
 ///
@@ -264,23 +285,11 @@ fn to_json(user: &str, record: Option<&UserRecord>) -> Value {
     let Some(record) = record else {
         return json!({ "user_id": user, "known": false });
     };
-    let field = |field: Field| {
-        let record = &record.fields[field];
-        json!({
-            "held": record.held,
-            "confirmed_at": record.held_at,
-            "run": record.held_run,
-            "before": record.before,
-            "doubt": record.doubt,
-            "doubt_at": record.doubt_at,
-            "doubt_run": record.doubt_run,
-        })
-    };
     json!({
         "user_id": user,
         "known": true,
-        "nickname": field(Field::Nickname),
-        "avatar": field(Field::Avatar),
+        "nickname": record.fields.nickname,
+        "avatar": record.fields.avatar,
         "failed_in_run": record.open.map(|open| open.run),
         "taken_care_of_by_run": record.open.and_then(|open| open.closed_by),
     })

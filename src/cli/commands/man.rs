@@ -65,7 +65,10 @@ fn program() -> Command {
 fn pages(program: &Command) -> Vec<(String, Vec<u8>)> {
     let commands = program.get_subcommands();
     let commands = commands.filter(|command| !command.is_hide_set());
-    [program].into_iter().chain(commands).map(page).collect()
+    [page(program)]
+        .into_iter()
+        .chain(commands.flat_map(pages))
+        .collect()
 }
 
 /// A page and the name of its file.

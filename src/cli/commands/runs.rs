@@ -1,6 +1,5 @@
 //! `runs`: the runs that a ledger remembers, the newest first.
 
-use chrono::SecondsFormat;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -77,17 +76,7 @@ fn in_words(run: &RunRecord) -> String {
 }
 
 fn to_json(run: &RunRecord) -> Value {
-    let utc = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    json!({
-        "run": run.run,
-        "run_id": run.run_id,
-        "started_at": utc(run.started_at),
-        "ended_at": run.ended_at.map(utc),
-        "seconds": seconds(run),
-        "stopped_by": run.stopped_by,
-        "exit_code": run.exit_code,
-        "input": run.input,
-        "counts": run.counts,
-        "report_dir": run.report_dir,
-    })
+    let mut json = json!(run);
+    json["seconds"] = seconds(run).into();
+    json
 }

@@ -121,6 +121,8 @@ fn every_flag_is_read_from_its_variable() {
         ("MAX_OUTAGE", "5m"),
         ("ALL", "1"),
         ("LIMIT", "6"),
+        ("DRY_RUN", "1"),
+        ("SHOW", "9"),
         ("YES", "true"),
         ("STATE_DIR", "state"),
         ("REPORT_DIR", "/reports"),
@@ -149,6 +151,7 @@ fn every_flag_is_read_from_its_variable() {
     assert_eq!(settings.limits, limits);
     assert_eq!(settings.timeout, Duration::from_secs(4));
     assert!(settings.wishes.all && settings.wishes.limit == Some(6));
+    assert!(settings.dry_run && settings.show == 9);
     assert!(settings.yes && settings.json && !settings.progress);
     assert_eq!(settings.verbose, 2);
     assert_eq!(settings.state_dir, Path::new("/srv/state"));
@@ -359,6 +362,7 @@ fn every_flag_can_stand_in_the_file() {
         ("all", "true"),
         ("ca-file", "\"ca.pem\""),
         ("concurrency", "2"),
+        ("dry-run", "true"),
         ("endpoint", "\"http://127.0.0.1:1\""),
         ("json", "true"),
         ("limit", "1_000"),
@@ -369,6 +373,7 @@ fn every_flag_can_stand_in_the_file() {
         ("rate", "1.5"),
         ("report-dir", "\"/reports\""),
         ("seed", "8"),
+        ("show", "9"),
         ("site", "\"intl\""),
         ("state-dir", "\"../state\""),
         ("timeout", "4"),
@@ -401,6 +406,7 @@ fn every_flag_can_stand_in_the_file() {
     assert_eq!(limits.max_outage, Duration::from_secs(300));
     assert_eq!(settings.timeout, Duration::from_secs(4));
     assert!(settings.wishes.all && settings.wishes.limit == Some(1000));
+    assert!(settings.dry_run && settings.show == 9);
     assert!(settings.yes && settings.json && !settings.progress && !settings.quiet);
     assert_eq!(settings.verbose, 2);
     let path = Path::new("/srv/night/all.toml");
