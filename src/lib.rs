@@ -14,6 +14,8 @@
 //!                 run owns them all                  Tell     ──> progress, tally, log
 //! ```
 //!
+//! `examples/embed.rs` is another program that plans, applies and watches with it.
+//!
 //! Modules, in the order in which to read them:
 //!
 //! - [`model`] and [`event`]: the nouns, and what happens to them.
