@@ -119,12 +119,11 @@ fn whole_run(runtime: &Runtime, service: &Running, calls: u64) {
     let source = Source::open(path.to_str().expect("a plain path"), dir.path()).expect("CSV");
     let stop = AtomicBool::new(false);
     let survey = Survey::take(vec![source], ledger.keys().clone(), &stop).expect("CSV");
-    let wishes = Wishes {
-        all: false,
-        limit: None,
-    };
     let number = |id: &str| ledger.run_number(id).expect("a ledger");
-    let plan = plan::make(survey, wishes, number, |each| ledger.scan(each)).expect("a plan");
+    let plan = plan::make(survey, Wishes::default(), Utc::now(), number, |each| {
+        ledger.scan(each)
+    })
+    .expect("a plan");
     let files = ResultFiles::create(dir.path(), &plan.survey().sources, "bench").expect("files");
     let run = NewRun {
         run_id: "bench",
@@ -150,6 +149,7 @@ fn whole_run(runtime: &Runtime, service: &Running, calls: u64) {
             rows: Rows::new(plan),
             transport: transport(service),
             clock: Clock::start(),
+            until: None,
             observers: Box::new(Fanout::default()),
         };
         let (_keep, signals) = tokio::sync::mpsc::unbounded_channel();

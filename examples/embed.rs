@@ -95,10 +95,7 @@ async fn apply(
     let started_at = Utc::now();
     let opened = open_ledger(&state.ledger(), &account, &endpoint.to_string(), started_at)?;
     let inputs = [dir.join("users.csv").to_string_lossy().into_owned()];
-    let wishes = Wishes {
-        all: false,
-        limit: None,
-    };
+    let wishes = Wishes::default();
     let (signals_in, mut signals) = tokio::sync::mpsc::unbounded_channel();
     let planned = make_plan(&inputs, wishes, state.spool(), opened.ledger, &mut signals);
     let (mut ledger, plan) = planned.await?;
@@ -120,6 +117,7 @@ async fn apply(
         rows: Rows::new(plan),
         transport: Arc::new(transport(endpoint).await?),
         clock: Clock::start(),
+        until: None,
         observers: Box::new(Watcher(watcher)),
     };
     let ended = run.go(signals).await;

@@ -142,6 +142,8 @@ pub enum StopCause {
     InputChanged(String),
     /// The input could not be read to its end; what was seen.
     InputUnreadable(String),
+    /// The time that the person gave it is over; when that was, or is.
+    TimeUp(String),
 }
 
 impl StopCause {
@@ -173,6 +175,7 @@ impl StopCause {
             Self::NotRecorded(_) => "not-recorded",
             Self::InputChanged(_) => "input-changed",
             Self::InputUnreadable(_) => "input-unreadable",
+            Self::TimeUp(_) => "time",
         }
     }
 }

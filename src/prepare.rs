@@ -148,7 +148,7 @@ fn plan(ledger: &Ledger, survey: Survey, wishes: Wishes) -> Result<Plan, LedgerE
         .map(|id| Ok((id.clone(), ledger.run_number(id)?)))
         .collect::<Result<HashMap<String, Option<u32>>, LedgerError>>()?;
     let number = |id: &str| numbers.get(id).copied().flatten();
-    plan::make(survey, wishes, number, |each| ledger.scan(each))
+    plan::make(survey, wishes, Utc::now(), number, |each| ledger.scan(each))
 }
 
 /// Cuts a killed run's files to what its ledger vouches for, and leaves it a summary. `told` is

@@ -12,7 +12,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::engine::pacer::Rate;
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, StopCause};
 use screen::Screen;
 use view::View;
 
@@ -30,6 +30,8 @@ pub enum Face {
     Lines,
     /// Warnings only.
     Warnings,
+    /// Only that a signal was heard: whoever gives one at a terminal waits for something to happen.
+    Signals,
     /// Nothing at all.
     Silent,
 }
@@ -37,7 +39,8 @@ pub enum Face {
 /// Which face fits.
 pub fn resolve(is_terminal: bool, quiet: bool, no_progress: bool) -> Face {
     match (quiet, no_progress, is_terminal) {
-        (true, _, _) => Face::Silent,
+        (true, _, true) => Face::Signals,
+        (true, _, false) => Face::Silent,
         (false, true, _) => Face::Warnings,
         (false, false, true) => Face::Bar,
         (false, false, false) => Face::Lines,
@@ -94,7 +97,7 @@ impl Progress {
                 }
                 self.screen.line(&self.view.line(at));
             }
-            Face::Warnings | Face::Silent => {}
+            Face::Warnings | Face::Signals | Face::Silent => {}
         }
     }
 
@@ -102,7 +105,7 @@ impl Progress {
     pub fn finish(&mut self) {
         self.drawn = None;
         self.face = match self.face {
-            Face::Silent => Face::Silent,
+            quiet @ (Face::Signals | Face::Silent) => quiet,
             _ => Face::Warnings,
         };
     }
@@ -127,7 +130,14 @@ impl Progress {
 
 impl Observer for Progress {
     fn on(&mut self, at: Duration, event: &Event) {
-        if self.face == Face::Silent {
+        let by_signal = matches!(
+            event,
+            Event::RunStopping {
+                cause: StopCause::Signal(_),
+                ..
+            }
+        );
+        if self.face == Face::Silent || self.face == Face::Signals && !by_signal {
             return;
         }
         self.view.on(at, event);
@@ -174,7 +184,6 @@ fn text_bar() -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::StopCause;
     use crate::model::{Fault, Outcome};
 
     fn seconds(seconds: u64) -> Duration {
@@ -215,7 +224,8 @@ mod tests {
             (false, false, false, Face::Lines),
             (true, false, true, Face::Warnings),
             (false, false, true, Face::Warnings),
-            (true, true, false, Face::Silent),
+            (true, true, false, Face::Signals),
+            (true, true, true, Face::Signals),
             (false, true, true, Face::Silent),
         ];
         for (is_terminal, quiet, no_progress, expected) in table {
@@ -244,11 +254,21 @@ mod tests {
 
     #[test]
     fn warnings_are_told_unless_quiet() {
-        for (face, expected) in [(Face::Warnings, 1), (Face::Silent, 0)] {
+        for (face, warnings, with_signal) in [
+            (Face::Warnings, 1, 2),
+            (Face::Signals, 0, 1),
+            (Face::Silent, 0, 0),
+        ] {
             let (mut progress, captured) = progress(face);
             a_run(&mut progress);
             progress.tick(seconds(300));
-            assert_eq!(captured.lines().len(), expected, "{face:?}");
+            assert_eq!(captured.lines().len(), warnings, "{face:?}");
+            let stopping = Event::RunStopping {
+                cause: StopCause::Signal(2),
+                in_flight: 1,
+            };
+            progress.on(seconds(301), &stopping);
+            assert_eq!(captured.lines().len(), with_signal, "{face:?}");
         }
     }
 

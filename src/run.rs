@@ -3,7 +3,8 @@
 //! It waits for whichever comes first: a signal, an answer, a batch that was recorded, rows that
 //! were read, the instant the engine named. It puts that into the engine, and does what comes
 //! back: sends calls, collects records for the next commit, tells the observers. It decides
-//! nothing about changes; the engine does, and never does anything.
+//! nothing about changes; the engine does, and never does anything. What it does see for itself is
+//! that the time is up, by the wall clock at every step: a machine that was suspended comes late.
 //!
 //! **Invariants.** Everything that `select!` waits for loses nothing when another branch wins.
 //! Reading and recording are blocking work: their owner travels into a blocking thread and comes
@@ -20,7 +21,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::engine::pacer::GRACE;
 use crate::engine::{Effect, Engine, Input, Mark, Settlement, Ticket};
 use crate::event::{Event, Observer, StopCause, Why};
@@ -54,6 +55,8 @@ pub struct Run<T> {
     pub transport: Arc<T>,
     /// Tells the time.
     pub clock: Clock,
+    /// When to stop sending.
+    pub until: Option<Deadline>,
     /// Are told.
     pub observers: Box<dyn Observer>,
 }
@@ -96,6 +99,7 @@ impl<T: Transport> Run<T> {
             told_wait: None,
             transport: self.transport,
             clock: self.clock,
+            until: self.until,
             observers: self.observers,
             signals,
             n_signals: 0,
@@ -144,6 +148,8 @@ struct Running<T> {
     told_wait: Option<(Duration, Why)>,
     transport: Arc<T>,
     clock: Clock,
+    /// `None` also once it has passed.
+    until: Option<Deadline>,
     began: DateTime<Utc>,
     observers: Box<dyn Observer>,
     signals: UnboundedReceiver<i32>,
@@ -245,12 +251,24 @@ impl<T: Transport> Running<T> {
             _ = self.ticks.tick() => {
                 let now = self.clock.now();
                 self.observers.tick(now);
-                VecDeque::new()
+                // Nothing else may happen for a long time.
+                self.is_time_up().then_some(Input::Woke).into_iter().collect()
             }
         }
     }
 
+    fn is_time_up(&self) -> bool {
+        let until = self.until.as_ref();
+        until.is_some_and(|until| until.at <= self.clock.wall_now())
+    }
+
     fn step(&mut self, input: Input) {
+        if self.is_time_up()
+            && let Some(until) = self.until.take()
+        {
+            let cause = StopCause::TimeUp(format!("no new call after {}", until.shown));
+            self.step(Input::Stop(cause));
+        }
         let effects = self.engine.step(self.clock.now(), input);
         for effect in effects {
             match effect {

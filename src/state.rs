@@ -5,8 +5,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+const LEDGER: &str = "ledger.sqlite3";
+/// Where SQLite puts what it is about to commit.
+const LEDGER_LOG: &str = "ledger.sqlite3-wal";
+const LOCK: &str = "lock";
 
 /// Why the state directory can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +26,7 @@ pub enum StateError {
     },
     /// Another run is at work.
     #[error(
-        "another run holds the lock of {dir} ({holder})\nhint: wait for it, or give each account its own --state-dir"
+        "another run holds the lock of {dir} ({holder})\nhint: wait for it (--wait-lock 5m), or give each account its own --state-dir"
     )]
     Locked {
         /// The state directory.
@@ -48,7 +53,7 @@ impl StateDir {
             path: dir.into(),
             error,
         })?;
-        let path = dir.join("lock");
+        let path = dir.join(LOCK);
         let failed = |error| StateError::Io {
             path: path.clone(),
             error,
@@ -103,7 +108,35 @@ impl StateDir {
 
 /// The ledger's file in a state directory.
 pub fn ledger_in(state_dir: &Path) -> PathBuf {
-    state_dir.join("ledger.sqlite3")
+    state_dir.join(LEDGER)
+}
+
+/// The files of a state directory that a run writes to.
+pub fn written_in(dir: &Path) -> [PathBuf; 3] {
+    [LEDGER, LEDGER_LOG, LOCK].map(|name| dir.join(name))
+}
+
+/// An input that is the very file that an output is, by whatever names (links, redirections), and
+/// that output.
+pub fn input_that_is_an_output<'a>(
+    inputs: &'a [String],
+    outputs: &'a [PathBuf],
+) -> Option<(&'a str, &'a Path)> {
+    let identity = |path: &Path| {
+        let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Some((file.dev(), file.ino()))
+    };
+    inputs.iter().find_map(|input| {
+        let path = match input.as_str() {
+            "-" => "/dev/stdin",
+            path => path,
+        };
+        let input_is = identity(Path::new(path))?;
+        let output = outputs
+            .iter()
+            .find(|output| identity(output) == Some(input_is))?;
+        Some((input.as_str(), output.as_path()))
+    })
 }
 
 /// Makes a directory and its parents, for nobody else to look into.
@@ -148,6 +181,28 @@ mod tests {
         assert!(message.contains("20261123T020000Z-abcd"), "{message}");
         drop(first);
         StateDir::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn an_input_is_found_among_the_outputs_by_whatever_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let text = |name: &str| at(name).to_str().unwrap().to_owned();
+        for name in ["users.csv", "lock", "ledger.sqlite3"] {
+            fs::write(at(name), "x").unwrap();
+        }
+        fs::hard_link(at("lock"), at("hard.csv")).unwrap();
+        std::os::unix::fs::symlink(at("ledger.sqlite3"), at("soft.csv")).unwrap();
+        let outputs = written_in(dir.path());
+        let found = |input: &str| {
+            let inputs = [text("users.csv"), text(input)];
+            let found = input_that_is_an_output(&inputs, &outputs);
+            found.map(|(input, output)| (input.to_owned(), output.to_owned()))
+        };
+        assert_eq!(found("hard.csv"), Some((text("hard.csv"), at("lock"))));
+        assert_eq!(found("soft.csv").unwrap().1, at("ledger.sqlite3"));
+        assert_eq!(found("users.csv"), None);
+        assert_eq!(found("missing.csv"), None);
     }
 
     #[test]

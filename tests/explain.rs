@@ -221,7 +221,13 @@ all = false                                    # default
 limit = 500                                    # LCIC_SYNC_LIMIT
 dry-run = false                                # default
 show = 0                                       # default
+# max-age: not set                             # default
+# max-changes: not set                         # default
+# min-rows: not set                            # default
 yes = false                                    # default
+# max-duration: not set                        # default
+# until: not set                               # default
+# wait-lock: not set                           # default
 state-dir = \"/here/state\"  # /here/lcic-sync.toml:3
 report-dir = \"/here/state/reports\"  # default
 json = false                                   # default

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use chrono::Utc;
 use lcic_sync::input::Source;
 use lcic_sync::input::survey::Survey;
 use lcic_sync::keys::Keys;
@@ -23,11 +24,9 @@ fn the_invented_school_holds_what_its_list_says() {
         .iter()
         .map(|(at, reason)| (at.line, reason.code()))
         .collect();
-    let wishes = Wishes {
-        all: false,
-        limit: None,
-    };
-    let plan = plan::make::<UnknownRun>(survey, wishes, |_| None, |_| Ok(())).unwrap();
+    let plan =
+        plan::make::<UnknownRun>(survey, Wishes::default(), Utc::now(), |_| None, |_| Ok(()))
+            .unwrap();
 
     assert_eq!(plan.settled.read, 200);
     assert_eq!((plan.settled.invalid, plan.settled.superseded), (2, 1));

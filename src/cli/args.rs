@@ -160,6 +160,34 @@ pub struct ApplyArgs {
     )]
     pub limit: Option<String>,
 
+    /// Send again what was sent longer ago than this, like 30d, spread over several runs
+    #[arg(
+        long,
+        value_name = "DURATION",
+        allow_negative_numbers = true,
+        help_heading = "What to send"
+    )]
+    pub max_age: Option<String>,
+
+    /// Send nothing if there are more changes than this: a number, or a share like 5% of the users
+    /// in the ledger (no limit while it has none)
+    #[arg(
+        long,
+        value_name = "N|P%",
+        allow_negative_numbers = true,
+        help_heading = "What to send"
+    )]
+    pub max_changes: Option<String>,
+
+    /// Send nothing if the input has fewer rows than this
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "What to send"
+    )]
+    pub min_rows: Option<String>,
+
     /// Only say what would be sent, like lcic-sync plan
     #[arg(long, help_heading = "What to send")]
     pub dry_run: bool,
@@ -176,6 +204,29 @@ pub struct ApplyArgs {
     /// Don't ask before sending more than 1,000 changes (asked on a terminal only)
     #[arg(long, help_heading = "What to send")]
     pub yes: bool,
+
+    /// Begin no call after this long, like 2h; run again for the rest
+    #[arg(
+        long,
+        value_name = "DURATION",
+        allow_negative_numbers = true,
+        help_heading = "Time"
+    )]
+    pub max_duration: Option<String>,
+
+    /// Begin no call after this time of the local day, like 06:00; more than 12 hours before it,
+    /// send nothing
+    #[arg(long, value_name = "HH:MM", help_heading = "Time")]
+    pub until: Option<String>,
+
+    /// Wait this long for another run to end, like 5m, before giving up
+    #[arg(
+        long,
+        value_name = "DURATION",
+        allow_negative_numbers = true,
+        help_heading = "Time"
+    )]
+    pub wait_lock: Option<String>,
 
     /// Where the ledger is kept [default: $STATE_DIRECTORY, else $XDG_STATE_HOME/lcic-sync, else
     /// ~/.local/state/lcic-sync]
@@ -316,7 +367,13 @@ impl ApplyArgs {
             value("--limit", &self.limit),
             switch("--dry-run", self.dry_run),
             value("--show", &self.show),
+            value("--max-age", &self.max_age),
+            value("--max-changes", &self.max_changes),
+            value("--min-rows", &self.min_rows),
             switch("--yes", self.yes),
+            value("--max-duration", &self.max_duration),
+            value("--until", &self.until),
+            value("--wait-lock", &self.wait_lock),
             path("--state-dir", &self.state_dir),
             path("--report-dir", &self.report_dir),
             path("--config", &self.config),
@@ -392,6 +449,12 @@ mod tests {
                 "--timeout=9",
                 "--max-outage=1h",
                 "--limit=10",
+                "--max-age=30d",
+                "--max-changes=5%",
+                "--min-rows=100",
+                "--max-duration=2h",
+                "--until=06:00",
+                "--wait-lock=5m",
                 "--state-dir=s",
                 "--report-dir=r",
                 "--config=c.toml",

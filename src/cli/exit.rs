@@ -95,8 +95,8 @@ impl Exit {
         match stopped {
             Some(cause) if cause.is_key() => return Self::Key,
             Some(StopCause::Signal(number)) if something_left => return Self::of_signal(*number),
-            // The signal came too late to stop anything.
-            Some(StopCause::Signal(_)) => {}
+            // It came too late to stop anything.
+            Some(StopCause::Signal(_) | StopCause::TimeUp(_)) if !something_left => {}
             Some(_) => return Self::StoppedEarly,
             None if something_left => return Self::StoppedEarly,
             None => {}
@@ -154,8 +154,12 @@ mod tests {
         let bad = [(Applied, 5), (Failed, 1)];
         let left = [(Applied, 5), (Failed, 1), (Pending, 2)];
         let doubt = [(Applied, 5), (Unknown, 1)];
+        let time = || Some(StopCause::TimeUp(String::new()));
         type Case<'c> = (&'c [(Outcome, u64)], Option<StopCause>, Exit);
-        let table: [Case; 24] = [
+        let table: [Case; 27] = [
+            (&left, time(), Exit::StoppedEarly),
+            (&good, time(), Exit::Done),
+            (&bad, time(), Exit::SomeFailed),
             (&[], None, Exit::Done),
             (&good, None, Exit::Done),
             (&bad, None, Exit::SomeFailed),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Local, Utc};
+
 use crate::cli::printer::Printer;
+use crate::clock::Deadline;
 use crate::engine::pacer::Rate;
 use crate::input::survey::Survey;
 use crate::ledger::recover::Killed;
@@ -14,11 +17,12 @@ pub fn tell_recovered(printer: &Printer, killed: &Killed) {
     let counts = &killed.counts;
     let settled = counts.read - counts.pending - counts.unknown;
     printer.say(&format!(
-        "run {} was cut off after {} of {}: {} in doubt, to be sent again where this input names them",
-        killed.run_id,
+        "the run of {} was cut off after {} of {}: {} in doubt, to be sent again where this input names them ({})",
+        killed.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M"),
         words::thousands(settled),
         count(counts.read, "row"),
         count(killed.users_in_doubt, "user"),
+        killed.run_id,
     ));
 }
 
@@ -81,6 +85,25 @@ pub fn tell_limit(printer: &Printer, limit: f64, rate: Rate) {
     if limit < rate.get() {
         printer.say(&format!(
             "the service lately allowed {limit} calls a second: beginning there"
+        ));
+    }
+}
+
+/// Why nothing is sent when the time of day that ends a run is `next` to come then.
+pub fn window_is_over(next: &Deadline) -> String {
+    format!("the next such time is {}, more than 12 h away", next.shown)
+}
+
+/// Says how many of the changes are under way before the time is up, if not all of them are.
+pub fn tell_fit(printer: &Printer, plan: &Plan, rate: Rate, until: &Deadline, now: DateTime<Utc>) {
+    let left = (until.at - now).to_std().unwrap_or_default();
+    let fit = (left.as_secs_f64() * rate.get()) as u64;
+    if fit < plan.changes {
+        printer.say(&format!(
+            "{} of {} fit before {}, the next run goes on",
+            words::thousands(fit),
+            words::thousands(plan.changes),
+            until.shown,
         ));
     }
 }

@@ -13,8 +13,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::NaiveTime;
+
 use super::args::ApplyArgs;
 use super::config_file::ConfigError;
+use super::guards::{Guards, MaxChanges};
 use super::look::{Found, Look};
 pub use super::look::{Origin, Origins};
 use crate::engine::Limits;
@@ -52,6 +55,14 @@ pub struct Settings {
     pub dry_run: bool,
     /// How many changes to show then.
     pub show: u64,
+    /// What the plan must keep to.
+    pub guards: Guards,
+    /// How long the run may begin calls.
+    pub max_duration: Option<Duration>,
+    /// Until what time of the local day it may.
+    pub until: Option<NaiveTime>,
+    /// How long another run is waited for.
+    pub wait_lock: Option<Duration>,
     /// Don't ask before a large run.
     pub yes: bool,
     /// Where the ledger is; absolute.
@@ -196,13 +207,20 @@ impl Settings {
         let concurrency = look.whole("--concurrency", args.concurrency.as_deref(), 1..=10_000)?;
         let concurrency = concurrency.unwrap_or(64) as usize;
         let max_attempts = look.whole("--max-attempts", args.max_attempts.as_deref(), 1..=1000)?;
-        let max_outage = match look.value("--max-outage", args.max_outage.as_deref())? {
-            Some(found) => found.read(
-                "a time with its unit, like 90s, 30m or 2h, from 1s to 365d",
-                outage,
-            )?,
-            None => outage(DEFAULT_MAX_OUTAGE).expect("the default is in range"),
+        let max_outage = match span(&look, "--max-outage", args.max_outage.as_deref())? {
+            Some(max_outage) => max_outage,
+            None => within_a_year(DEFAULT_MAX_OUTAGE).expect("the default is in range"),
         };
+        let max_changes = look.value("--max-changes", args.max_changes.as_deref())?;
+        let max_changes = max_changes.map(|found| {
+            let expected = "a whole number, or a share like 5%, from 0% to 100%";
+            found.read(expected, MaxChanges::parse)
+        });
+        let until = look.value("--until", args.until.as_deref())?;
+        let until = until.map(|found| {
+            let read = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").ok();
+            found.read("a time of day, like 06:00 or 23:30", read)
+        });
         let timeout = match look.value("--timeout", args.timeout.as_deref())? {
             Some(found) => found.read("seconds, from 0.1 to 60", timeout)?,
             None => Duration::from_secs(15),
@@ -235,11 +253,19 @@ impl Settings {
             wishes: Wishes {
                 all: look.switch("--all", args.all)?,
                 limit: look.whole("--limit", args.limit.as_deref(), 1..=u64::MAX)?,
+                max_age: span(&look, "--max-age", args.max_age.as_deref())?,
             },
             dry_run: look.switch("--dry-run", args.dry_run)?,
             show: look
                 .whole("--show", args.show.as_deref(), 0..=u64::MAX)?
                 .unwrap_or(0),
+            guards: Guards {
+                max_changes: max_changes.transpose()?,
+                min_rows: look.whole("--min-rows", args.min_rows.as_deref(), 0..=u64::MAX)?,
+            },
+            max_duration: span(&look, "--max-duration", args.max_duration.as_deref())?,
+            until: until.transpose()?,
+            wait_lock: span(&look, "--wait-lock", args.wait_lock.as_deref())?,
             yes: look.switch("--yes", args.yes)?,
             state_dir,
             report_dir,
@@ -283,12 +309,25 @@ fn window(rate: Rate, concurrency: usize) -> usize {
     runway(rate) + concurrency + 2048
 }
 
-fn outage(text: &str) -> Option<Duration> {
-    let outage = humantime::parse_duration(text).ok()?;
+/// A length of time by its flag.
+fn span(
+    look: &Look<'_>,
+    flag: &str,
+    typed: Option<&str>,
+) -> Result<Option<Duration>, SettingsError> {
+    let expected = "a time with its unit, like 90s, 30m or 2h, from 1s to 365d";
+    let found = look.value(flag, typed)?;
+    found
+        .map(|found| found.read(expected, within_a_year))
+        .transpose()
+}
+
+fn within_a_year(text: &str) -> Option<Duration> {
+    let span = humantime::parse_duration(text).ok()?;
     let longest = Duration::from_secs(365 * 24 * 60 * 60);
     (Duration::from_secs(1)..=longest)
-        .contains(&outage)
-        .then_some(outage)
+        .contains(&span)
+        .then_some(span)
 }
 
 /// No longer than a minute: another value for the same field may be sent a minute after the last

@@ -219,6 +219,16 @@ impl Ledger {
         Ok(())
     }
 
+    /// The rows of the last run on the same FILE arguments that got as far as its plan.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn rows_of_last_run(&self, input: &[String]) -> Result<Option<u64>> {
+        let read = "SELECT counts ->> 'read' FROM run WHERE input = ?1 ORDER BY run DESC LIMIT 1";
+        let rows = self.db.query_row(read, [json(&input)], |row| row.get(0));
+        Ok(rows.optional()?)
+    }
+
     /// Calls back with everything it knows of its users, in the order of their keys; what is under
     /// way of users it does not know yet comes last.
     ///
@@ -231,7 +241,7 @@ impl Ledger {
         let mut select = tx.prepare(
             "SELECT user_id, nickname, nickname_doubt, nickname_doubt_at,
                     avatar, avatar_doubt, avatar_doubt_at, open_run, closed_run, newest_run,
-                    nickname_late_at, avatar_late_at
+                    nickname_late_at, avatar_late_at, nickname_at, avatar_at
              FROM user ORDER BY id",
         )?;
         let mut rows = select.query([])?;
@@ -386,7 +396,7 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>> {
             last_attempt: DateTime::from_timestamp_millis(millis).unwrap_or_default(),
         }))
     };
-    let late = |at: usize| -> Result<Option<DateTime<Utc>>> {
+    let time = |at: usize| -> Result<Option<DateTime<Utc>>> {
         let millis: Option<i64> = row.get(at)?;
         Ok(millis.and_then(DateTime::from_timestamp_millis))
     };
@@ -403,8 +413,12 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>> {
             avatar: doubt(5)?,
         },
         late: PerField {
-            nickname: late(10)?,
-            avatar: late(11)?,
+            nickname: time(10)?,
+            avatar: time(11)?,
+        },
+        held_at: PerField {
+            nickname: time(12)?,
+            avatar: time(13)?,
         },
         open: open_run.map(|run| Open { run, closed_by }),
         newest_run: row.get(9)?,

@@ -4,6 +4,9 @@
 //! The ledger is read once from end to end rather than asked a million times, and compared by
 //! keys; the text of the rows is not needed until the second pass ([`rows`]) reads it to send it.
 //! So the counts are known, and exact, before the first call.
+//!
+//! Changes have their turn in this order: what is in doubt, then as in the file, and last those
+//! whom the service refused before.
 
 mod role;
 pub mod rows;
@@ -30,6 +33,8 @@ pub struct Known<'l> {
     pub user: &'l str,
     /// What the service was last known to hold; `None` where it was never given.
     pub held: PerField<Option<&'l str>>,
+    /// When the call left with which it was given that.
+    pub held_at: PerField<Option<DateTime<Utc>>>,
     /// What was sent without learning whether it arrived.
     pub doubt: PerField<Option<Doubt<'l>>>,
     /// When a call left, at the latest, that was never answered though its field is not in doubt
@@ -59,13 +64,39 @@ pub struct Open {
     pub closed_by: Option<u32>,
 }
 
-/// What the person wants beside the file.
-#[derive(Debug, Clone, Copy)]
+/// What the person wants beside the file; by default, nothing.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Wishes {
     /// Send what the ledger already holds, too.
     pub all: bool,
     /// At most this many changes.
     pub limit: Option<u64>,
+    /// Send again what was given longer ago than this, spread over its last quarter: of a million
+    /// users who were given theirs in one night, some fall due in each of many.
+    pub max_age: Option<Duration>,
+}
+
+/// What every user's decision needs beside the user.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    wishes: Wishes,
+    now: DateTime<Utc>,
+    origin_runs: &'a [u32],
+}
+
+/// When a change has its turn within a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// First: until it is sent nobody knows what the service holds.
+    InDoubt,
+    /// In the order of the file.
+    Usual,
+    /// Last: it will most likely be refused again, and must not keep others waiting.
+    RefusedBefore,
+}
+
+impl Turn {
+    const ALL: [Self; 3] = [Self::InDoubt, Self::Usual, Self::RefusedBefore];
 }
 
 /// What is to be sent, and what became of the rest.
@@ -78,6 +109,8 @@ pub struct Plan {
     pub settled: Counts,
     /// Changes to be sent.
     pub changes: u64,
+    /// Users of whom the ledger knows that the service holds something, whoever they are.
+    pub users_held: u64,
     /// Users in doubt whom the input does not name: they stay in doubt.
     pub in_doubt_elsewhere: u64,
     /// Users whose open record this run closes by naming them.
@@ -92,8 +125,19 @@ struct Doubted {
     not_before: Option<DateTime<Utc>>,
 }
 
+impl Doubted {
+    fn turn(&self) -> Turn {
+        match (self.before.is_empty(), self.failed_before) {
+            (false, _) => Turn::InDoubt,
+            (true, true) => Turn::RefusedBefore,
+            (true, false) => Turn::Usual,
+        }
+    }
+}
+
 /// Folds the survey and compares it with the ledger. `scan` calls back with everything that the
-/// ledger knows, best in the order of keys; `run_number` tells the number of a run by its id.
+/// ledger knows, best in the order of keys; `run_number` tells the number of a run by its id, `now` is what
+/// the wall clock says.
 ///
 /// # Errors
 /// Those of `scan`; and [`UnknownRun`] within when a `failures.csv` names a run that this ledger
@@ -101,6 +145,7 @@ struct Doubted {
 pub fn make<E: From<UnknownRun>>(
     survey: Survey,
     wishes: Wishes,
+    now: DateTime<Utc>,
     run_number: impl Fn(&str) -> Option<u32>,
     scan: impl FnOnce(&mut dyn FnMut(&Known<'_>)) -> Result<(), E>,
 ) -> Result<Plan, E> {
@@ -112,6 +157,11 @@ pub fn make<E: From<UnknownRun>>(
         .iter()
         .map(|id| run_number(id).ok_or_else(|| UnknownRun { id: id.clone() }))
         .collect::<Result<Vec<u32>, _>>()?;
+    let asked = Asked {
+        wishes,
+        now,
+        origin_runs: &origin_runs,
+    };
     let mut plan = Plan {
         roles: Roles::new(survey.entries.len()),
         doubts: HashMap::new(),
@@ -120,6 +170,7 @@ pub fn make<E: From<UnknownRun>>(
             ..Counts::default()
         },
         changes: 0,
+        users_held: 0,
         in_doubt_elsewhere: 0,
         closes: Vec::new(),
         survey,
@@ -127,18 +178,20 @@ pub fn make<E: From<UnknownRun>>(
     let mut cursor = 0;
     scan(&mut |known| {
         let key = plan.survey.keys.user(known.user).key;
+        let is_held = Field::ALL.iter().any(|field| known.held[*field].is_some());
+        plan.users_held += u64::from(is_held);
         match plan.group_of(key, &mut cursor) {
             // Two users of the ledger whose keys are alike: the rows are decided once, and as the
             // values' stand-ins depend on their user, a stranger's leave nothing unsent.
             Some(group) if plan.is_decided(&group) => {}
-            Some(group) => plan.decide(group, Some(known), wishes, &origin_runs),
+            Some(group) => plan.decide(group, Some(known), asked),
             None => {
                 let in_doubt = Field::ALL.iter().any(|field| known.doubt[*field].is_some());
                 plan.in_doubt_elsewhere += u64::from(in_doubt);
             }
         }
     })?;
-    plan.decide_unknown_users(wishes, &origin_runs);
+    plan.decide_unknown_users(asked);
     plan.in_file_order();
     plan.cut(wishes.limit);
     Ok(plan)
@@ -195,7 +248,7 @@ impl Plan {
         self.roles.get(self.survey.entries[group.start].row) != Role::Undecided
     }
 
-    fn decide_unknown_users(&mut self, wishes: Wishes, origin_runs: &[u32]) {
+    fn decide_unknown_users(&mut self, asked: Asked<'_>) {
         let mut from = 0;
         while from < self.survey.entries.len() {
             let user = self.survey.entries[from].user;
@@ -209,20 +262,14 @@ impl Plan {
             };
             let group = from..from + n_rows;
             if !self.is_decided(&group) {
-                self.decide(group, None, wishes, origin_runs);
+                self.decide(group, None, asked);
             }
             from += n_rows;
         }
     }
 
     /// Folds one user's rows and gives each its role.
-    fn decide(
-        &mut self,
-        group: Range<usize>,
-        known: Option<&Known<'_>>,
-        wishes: Wishes,
-        origin_runs: &[u32],
-    ) {
+    fn decide(&mut self, group: Range<usize>, known: Option<&Known<'_>>, asked: Asked<'_>) {
         let rows = &self.survey.entries[group];
         if let Some(bad) = rows.iter().find(|row| row.is_invalid()) {
             for row in rows {
@@ -238,7 +285,7 @@ impl Plan {
         }
         let newer_run = |row: &Entry| {
             let run = self.survey.origins.as_ref()?.of(row.row)?;
-            let newer = taken_care_of(origin_runs[run], known)?;
+            let newer = taken_care_of(asked.origin_runs[run], known)?;
             // A newer run that left this very row in doubt has not taken care of it (rule T4).
             let in_doubt = known.is_some_and(|known| leaves_in_doubt(&self.survey, known, row));
             (!in_doubt).then_some(newer)
@@ -286,7 +333,7 @@ impl Plan {
         }
         self.settled.add(Outcome::Superseded, n_superseded);
 
-        let (send, mut doubted) = compare(&self.survey, &last, known, wishes);
+        let (send, mut doubted) = compare(&self.survey, &last, known, asked);
         let earlier = Field::ALL
             .iter()
             .filter_map(|field| last[*field])
@@ -345,30 +392,50 @@ impl Plan {
         }
     }
 
-    /// Leaves all but the first `limit` changes, in the order of the file, for a later run.
+    /// Leaves all but the first `limit` changes, in the order of their turns, for a later run.
     fn cut(&mut self, limit: Option<u64>) {
         let Some(limit) = limit.filter(|limit| self.changes > *limit) else {
             return;
         };
         let mut n_changes = 0;
-        for row in 0..self.survey.entries.len() as u32 {
-            let rows = match self.roles.get(row) {
-                Role::Sends { .. } => [Some(row), None],
-                Role::Completes { note } => {
-                    let note = self.roles.note(note);
-                    [Some(note.earlier), Some(row)]
+        for turn in Turn::ALL {
+            for row in 0..self.survey.entries.len() as u32 {
+                let earlier = match self.roles.get(row) {
+                    Role::Sends { .. } => None,
+                    Role::Completes { note } => Some(self.roles.note(note).earlier),
+                    _ => continue,
+                };
+                if self.turn(row) != turn {
+                    continue;
                 }
-                _ => continue,
-            };
-            n_changes += 1;
-            if n_changes > limit {
-                for row in rows.into_iter().flatten() {
-                    self.roles.set(row, Role::Pending);
-                    self.settled.add(Outcome::Pending, 1);
+                n_changes += 1;
+                if n_changes > limit {
+                    self.doubts.remove(&row);
+                    for row in earlier.into_iter().chain([row]) {
+                        self.roles.set(row, Role::Pending);
+                        self.settled.add(Outcome::Pending, 1);
+                    }
                 }
             }
         }
         self.changes = limit;
+    }
+
+    /// The turn of the change that `row` completes.
+    fn turn(&self, row: u32) -> Turn {
+        self.doubts.get(&row).map_or(Turn::Usual, Doubted::turn)
+    }
+
+    /// The number of rows up to and including the last that has to be read in this turn.
+    fn n_rows_to_read(&self, turn: Turn) -> u32 {
+        match turn {
+            Turn::Usual => self.roles.n_rows_to_read(),
+            _ => {
+                let rows = self.doubts.iter();
+                let rows = rows.filter(|(_, doubted)| doubted.turn() == turn);
+                rows.map(|(row, _)| row + 1).max().unwrap_or(0)
+            }
+        }
     }
 }
 
@@ -424,7 +491,7 @@ fn compare(
     survey: &Survey,
     last: &PerField<Option<&Entry>>,
     known: Option<&Known<'_>>,
-    wishes: Wishes,
+    asked: Asked<'_>,
 ) -> (Fields, Doubted) {
     let mut doubted = Doubted::default();
     let send = Fields::from_fn(|field| {
@@ -438,7 +505,9 @@ fn compare(
         let is = |text| survey.keys.value(user, field, text) == row.sets[field];
         let other = known.doubt[field].filter(|doubt| !is(doubt.value));
         doubted.before[field] = known.doubt[field].is_some();
-        if !doubted.before[field] && !wishes.all && known.held[field].is_some_and(is) {
+        let holds = known.held[field].is_some_and(is);
+        let sends_again = asked.wishes.all || is_old(known.held_at[field], user.key, asked);
+        if !doubted.before[field] && holds && !sends_again {
             return false;
         }
         let late = known.late[field].max(other.map(|doubt| doubt.last_attempt));
@@ -446,6 +515,18 @@ fn compare(
         true
     });
     (send, doubted)
+}
+
+/// Whether what a user was given then is to be sent again for its age alone. Each user has a time
+/// of its own between three quarters of the age and all of it. A clock that was ahead when it was
+/// given makes it new, not due.
+fn is_old(given_at: Option<DateTime<Utc>>, user: u64, asked: Asked<'_>) -> bool {
+    let (Some(given_at), Some(max_age)) = (given_at, asked.wishes.max_age) else {
+        return false;
+    };
+    let age = (asked.now - given_at).to_std().unwrap_or_default();
+    let share = user as f64 / u64::MAX as f64;
+    age >= max_age.mul_f64(0.75 + 0.25 * share)
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! The second pass: reads the input once more, over the same descriptors, and hands out the
-//! changes to be sent and the rows that have their outcome already, each with its text.
+//! changes to be sent and the rows that have their outcome already, each with its text. Where some
+//! changes go first or last, it comes by once more for each such turn.
 //!
 //! A row that is not what the survey saw is not handed out, and ends the pass (rule T6). When
 //! nothing is to be sent or reported there is no second pass.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::role::Role;
-use super::{COOLDOWN, Doubted, Plan};
+use super::{COOLDOWN, Doubted, Plan, Turn};
 use crate::input::InputError;
 use crate::input::records::{Record, RecordError, Records};
 use crate::input::rows::Row;
@@ -28,10 +30,11 @@ pub struct Rows {
     records: Option<Records>,
     file: usize,
     next: u32,
-    end: u32,
+    /// The turn at hand and those to come, each with the number of rows to be read for it.
+    turns: VecDeque<(Turn, u32)>,
 }
 
-/// Some rows on, in the order of the file.
+/// Some rows on, in the order of the file within a turn.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Changes to be sent.
@@ -74,8 +77,9 @@ pub enum RowsError {
 impl Rows {
     /// Begins the second pass.
     pub fn new(plan: Plan) -> Self {
+        let turns = Turn::ALL.map(|turn| (turn, plan.n_rows_to_read(turn)));
         Self {
-            end: plan.roles.n_rows_to_read(),
+            turns: turns.into_iter().filter(|(_, end)| *end > 0).collect(),
             records: None,
             file: 0,
             next: 0,
@@ -100,15 +104,28 @@ impl Rows {
         batch: &mut Batch,
     ) -> Result<(), RowsError> {
         let mut n_rows = 0;
-        while self.next < self.end && batch.changes.len() < n_changes && n_rows < ROWS_A_BATCH {
-            self.read_row(began, batch)?;
+        while let Some((turn, end)) = self.turns.front().copied()
+            && batch.changes.len() < n_changes
+            && n_rows < ROWS_A_BATCH
+        {
+            self.read_row(turn, began, batch)?;
             n_rows += 1;
+            if self.next == end {
+                self.turns.pop_front();
+                self.records = None;
+                self.next = 0;
+            }
         }
-        batch.ended = self.next >= self.end;
+        batch.ended = self.turns.is_empty();
         Ok(())
     }
 
-    fn read_row(&mut self, began: DateTime<Utc>, batch: &mut Batch) -> Result<(), RowsError> {
+    fn read_row(
+        &mut self,
+        turn: Turn,
+        began: DateTime<Utc>,
+        batch: &mut Batch,
+    ) -> Result<(), RowsError> {
         let plan = &mut self.plan;
         let survey = &plan.survey;
         let number = self.next;
@@ -134,11 +151,21 @@ impl Rows {
                 Err(error) => return Err(unreadable(&source.name, error)),
             }
         };
+        self.next += 1;
+        let role = plan.roles.get(number);
+        let has_its_turn = match role {
+            Role::Sends { .. } | Role::Completes { .. } => plan.turn(number) == turn,
+            // Where the row is must be known before the one that completes its change comes.
+            Role::Part { .. } => true,
+            _ => turn == Turn::Usual,
+        };
+        if !has_its_turn {
+            return Ok(());
+        }
         let row = Row::read(&source.header, &record);
         if entry(&survey.keys, number, &row) != survey.entries[number as usize] {
             return Err(RowsError::Changed(survey.at(number)));
         }
-        self.next += 1;
         let at = RowRef {
             file: file as u16,
             line: record.line,
@@ -151,7 +178,7 @@ impl Rows {
             message,
             is_repeatable: record.len() == source.header.width && record.is_utf8(),
         };
-        match plan.roles.get(number) {
+        match role {
             Role::Unchanged => {}
             Role::Undecided => unreachable!("the plan decides every row"),
             Role::Invalid => {

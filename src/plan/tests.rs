@@ -17,14 +17,12 @@ use crate::input::header::OWN_COLUMNS;
 use crate::keys::Keys;
 use crate::model::{Change, Values};
 
-const ALL: Wishes = Wishes {
-    all: true,
-    limit: None,
-};
 const PLAIN: Wishes = Wishes {
     all: false,
     limit: None,
+    max_age: None,
 };
+const ALL: Wishes = Wishes { all: true, ..PLAIN };
 
 /// When the run of each test begins.
 fn began() -> DateTime<Utc> {
@@ -76,6 +74,7 @@ fn keys() -> Keys {
 struct User {
     id: String,
     held: PerField<Option<String>>,
+    held_at: PerField<Option<DateTime<Utc>>>,
     doubt: PerField<Option<(String, DateTime<Utc>)>>,
     late: PerField<Option<DateTime<Utc>>>,
     open: Option<Open>,
@@ -108,6 +107,11 @@ impl User {
         self
     }
 
+    fn given(mut self, field: Field, value: &str, at: DateTime<Utc>) -> Self {
+        self.held_at[field] = Some(at);
+        self.holds(field, value)
+    }
+
     fn doubts(mut self, field: Field, value: &str, at: DateTime<Utc>) -> Self {
         self.doubt[field] = Some((value.into(), at));
         self
@@ -123,6 +127,7 @@ impl User {
         Known {
             user: &self.id,
             held: PerField::from_fn(|field| self.held[field].as_deref()),
+            held_at: self.held_at,
             doubt: PerField::from_fn(|field| {
                 self.doubt[field].as_ref().map(|(value, at)| Doubt {
                     value,
@@ -147,7 +152,7 @@ fn try_plan(survey: Survey, ledger: &[User], wishes: Wishes) -> Result<Plan, Unk
     let mut users: Vec<&User> = ledger.iter().collect();
     let keys = survey.keys.clone();
     users.sort_by_key(|user| keys.user(&user.id).key);
-    make(survey, wishes, run_number, |each| {
+    make(survey, wishes, began(), run_number, |each| {
         for user in users {
             each(&user.known());
         }
@@ -672,8 +677,8 @@ fn the_limit_takes_changes_in_the_order_of_the_file_and_leaves_whole_changes() {
     let file = "UserId,Nickname,Avatar\na,n,\nb,n,\nc,n,\nb,,a\na,,a\nd,n,\n";
     let limited = |limit| {
         let wishes = Wishes {
-            all: false,
             limit: Some(limit),
+            ..PLAIN
         };
         let plan = plan(&Files::of(&[file]), &[], wishes);
         assert!(plan.changes <= limit);
@@ -693,6 +698,113 @@ fn the_limit_takes_changes_in_the_order_of_the_file_and_leaves_whole_changes() {
     assert_eq!(limited(2), expected);
     assert_eq!(limited(0).len(), 6);
     assert_eq!(limited(4).len(), 4);
+}
+
+/// The last row of each change, in the order in which they are handed out.
+fn order(plan: Plan) -> Vec<String> {
+    let read = read(plan);
+    assert!(read.error.is_none(), "{:?}", read.error);
+    let last = |change: &Change| change.rows.last().unwrap().at;
+    let rows = read.batch.changes.iter().map(last);
+    rows.map(|at| place(at.file, at.line)).collect()
+}
+
+#[test]
+fn what_is_in_doubt_goes_first_and_who_was_refused_goes_last() {
+    let first = "UserId,Nickname,Avatar\nrefused,n,\nnew,n,\ndoubted,n,\nboth,n,\nold,n,\n";
+    let second = "UserId,Avatar\nnew2,a\nrefused,a\ndoubted,a\ndoubted2,a\n";
+    let ledger = [
+        user("refused").failed_in(3, None),
+        user("old").failed_in(2, Some(3)),
+        user("doubted").doubts(Field::Nickname, "n", ago(90)),
+        user("doubted2").doubts(Field::Avatar, "b", ago(10)),
+        user("both")
+            .failed_in(3, None)
+            .doubts(Field::Nickname, "n", ago(90)),
+    ];
+    let of = |limit| {
+        let wishes = Wishes { limit, ..PLAIN };
+        plan(&Files::of(&[first, second]), &ledger, wishes)
+    };
+    let in_turn = ["0:5", "1:4", "1:5", "0:3", "0:6", "1:2", "1:3"];
+    assert_eq!(order(of(None)), in_turn);
+    // The limit cuts what comes last, not what stands last; both rows of a change are left.
+    for n in 0..in_turn.len() {
+        let plan = of(Some(n as u64));
+        assert_eq!(plan.rows_to_send() + plan.settled.pending, 9);
+        assert_eq!(order(plan), in_turn[..n]);
+    }
+}
+
+#[test]
+fn t6_a_row_that_changed_is_not_sent_in_any_turn() {
+    let text = "UserId,Nickname,Avatar\nlast,n,\nfirst,n,\nusual,n,\n";
+    for (from, n_sent) in [("first,n", 0), ("usual,n", 1), ("last,n", 2)] {
+        let files = Files::of(&[text]);
+        let ledger = [
+            user("last").failed_in(1, None),
+            user("first").doubts(Field::Nickname, "n", ago(90)),
+        ];
+        let plan = plan(&files, &ledger, PLAIN);
+        files.write(0, &text.replace(from, &from.replace(",n", ",m")));
+        let read = read(plan);
+        let is_changed = matches!(read.error, Some(RowsError::Changed(_)));
+        assert!(is_changed, "{from}: {:?}", read.error);
+        assert_eq!(read.batch.changes.len(), n_sent, "{from}");
+    }
+}
+
+#[test]
+fn what_was_given_long_ago_is_sent_again_spread_over_the_last_quarter_of_the_age() {
+    const DAY: i64 = 86_400;
+    let names: Vec<String> = (0..400).map(|n| format!("u{n}")).collect();
+    let rows = names.iter().map(|name| format!("{name},n\n"));
+    let file = format!("UserId,Nickname\n{}", rows.collect::<String>());
+    let n_due = |days: f64, max_age: Option<u64>| {
+        let at = ago((days * DAY as f64) as i64);
+        let given = |name: &String| user(name).given(Field::Nickname, "n", at);
+        let ledger: Vec<User> = names.iter().map(given).collect();
+        let max_age = max_age.map(|days| Duration::from_secs(days * DAY as u64));
+        let wishes = Wishes { max_age, ..PLAIN };
+        plan(&Files::of(&[&file]), &ledger, wishes).changes
+    };
+    assert_eq!(n_due(22.4, Some(30)), 0);
+    assert_eq!(n_due(30.1, Some(30)), 400);
+    assert_eq!(n_due(4000.0, None), 0);
+    // In each of the eight nights between, some: never nearly all of them.
+    let nights: Vec<u64> = (22..31)
+        .map(|day| n_due(f64::from(day), Some(30)))
+        .collect();
+    for night in nights.windows(2) {
+        assert!((15..90).contains(&(night[1] - night[0])), "{nights:?}");
+    }
+    // From a clock that was ahead: new, not due.
+    assert_eq!(n_due(-400.0, Some(30)), 0);
+    // What the ledger says was never given has no age, and differs anyway.
+    let fresh = plan(&Files::of(&["UserId,Nickname\na,n\n"]), &[], PLAIN);
+    assert_eq!(fresh.users_held, 0);
+}
+
+#[test]
+fn only_the_field_that_is_due_is_sent_again_and_users_that_hold_something_are_counted() {
+    let ledger = [
+        user("a")
+            .given(Field::Nickname, "n", ago(1000))
+            .given(Field::Avatar, "a", ago(10)),
+        user("elsewhere").holds(Field::Avatar, "a"),
+        user("only in doubt").doubts(Field::Avatar, "a", ago(10)),
+    ];
+    let wishes = Wishes {
+        max_age: Some(Duration::from_secs(1000)),
+        ..PLAIN
+    };
+    let plan = plan(
+        &Files::of(&["UserId,Nickname,Avatar\na,n,a\n"]),
+        &ledger,
+        wishes,
+    );
+    assert_eq!(plan.users_held, 2);
+    assert_eq!(told(plan), ["0:2 sends a Nickname=n"]);
 }
 
 #[test]
@@ -749,6 +861,7 @@ fn a_user() -> impl Strategy<Value = User> {
                 let doubt = |doubt: Option<(usize, i64)>| doubt.map(|(at, s)| (text(at), ago(s)));
                 User {
                     id: String::new(),
+                    held_at: PerField::default(),
                     held: PerField {
                         nickname: nickname.map(text),
                         avatar: avatar.map(text),
@@ -859,7 +972,7 @@ impl Chance {
             }
         }
         let mut told = BTreeMap::new();
-        let mut changes: BTreeMap<RowRef, (Vec<RowRef>, String)> = BTreeMap::new();
+        let mut changes: BTreeMap<(u8, RowRef), (Vec<RowRef>, String)> = BTreeMap::new();
         for (user, id) in USERS.into_iter().enumerate() {
             let of_user = rows.iter().filter(|(_, row)| row.user == user);
             let of_user: Vec<&(RowRef, &ARow)> = of_user.collect();
@@ -888,6 +1001,10 @@ impl Chance {
             }
             let mut change = String::new();
             let mut wait = 0;
+            let mut turn = match known.and_then(|known| known.open) {
+                Some(open) if open.closed_by.is_none() => 2,
+                _ => 1,
+            };
             for (field, last) in Field::ALL.into_iter().zip(last) {
                 let Some((_, row)) = last else { continue };
                 let value = TEXTS[match field {
@@ -905,6 +1022,7 @@ impl Chance {
                     write!(change, " {}={value}", field.name()).unwrap();
                     if doubt.is_some() {
                         change.push('?');
+                        turn = 0;
                     }
                 }
             }
@@ -921,7 +1039,7 @@ impl Chance {
                 continue;
             }
             change = format!("{id} sends{change} after {wait} s");
-            changes.insert(completing, (contributing, change));
+            changes.insert((turn, completing), (contributing, change));
         }
         for (n, (rows, change)) in changes.into_values().enumerate() {
             let beyond = self.limit.is_some_and(|limit| n as u64 >= limit);
@@ -966,6 +1084,7 @@ impl Chance {
         let wishes = Wishes {
             all: self.all,
             limit: self.limit,
+            max_age: None,
         };
         let survey = files.survey(keys);
         let n_rows = survey.n_rows();

@@ -51,7 +51,7 @@ pub fn reason(cause: &StopCause) -> String {
             )
         }
         StopCause::NotRecorded(seen) => format!("the record could not be written: {}", clean(seen)),
-        StopCause::InputUnreadable(seen) => clean(seen),
+        StopCause::InputUnreadable(seen) | StopCause::TimeUp(seen) => clean(seen),
         StopCause::InputChanged(at) => {
             format!("{}: the input changed while it was read", clean(at))
         }
@@ -220,6 +220,8 @@ impl Words<'_> {
             }
             (Some("input-changed"), _) => "Stopped before a row that is not what it was",
             (Some("input-unreadable"), _) => "Stopped: the input could not be read to its end",
+            (Some("time"), 0 | 3) => return None,
+            (Some("time"), _) => "Stopped because its time is up",
             (Some("limit"), _) => "Stopped at the limit, as wished",
             (Some(_), _) => "Stopped early",
             (None, _) => return None,

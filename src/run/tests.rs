@@ -216,12 +216,12 @@ impl Stage {
         let source = Source::open(path.to_str().unwrap(), self.dir.path()).unwrap();
         let never = AtomicBool::new(false);
         let survey = Survey::take(vec![source], ledger.keys().clone(), &never).unwrap();
-        let wishes = Wishes {
-            all: false,
-            limit: None,
-        };
         let run_number = |id: &str| ledger.run_number(id).unwrap();
-        plan::make(survey, wishes, run_number, |each| ledger.scan(each)).unwrap()
+        let now = (self.wall)();
+        plan::make(survey, Wishes::default(), now, run_number, |each| {
+            ledger.scan(each)
+        })
+        .unwrap()
     }
 
     /// Finishes what a killed run left, as the next run does.
@@ -262,6 +262,7 @@ impl Stage {
                 rows: Rows::new(plan),
                 transport,
                 clock: Clock::start_with(self.wall.clone()),
+                until: None,
                 observers: Box::new(told.clone()),
             },
             dir,
@@ -660,6 +661,69 @@ async fn the_second_signal_leaves_calls_in_flight_unknown_at_once() {
     assert_eq!(in_doubt.count() as u64, unknown);
 }
 
+/// A time budget that is over when the wall clock says `seconds` after the start of time.
+fn until(seconds: i64) -> Option<Deadline> {
+    let at = start_of_time() + TimeDelta::seconds(seconds);
+    Some(Deadline::new(at, &at))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_was_suspended_beyond_its_time_sends_nothing_more() {
+    let slept = Arc::new(AtomicI64::new(0));
+    let began = Instant::now();
+    let wall = slept.clone();
+    let mut stage = Stage::with_wall(Arc::new(move || {
+        let slept = TimeDelta::seconds(wall.load(Ordering::Relaxed));
+        start_of_time() + TimeDelta::from_std(began.elapsed()).unwrap() + slept
+    }));
+    let service = Scripted::new(move |number, _: &str, _: &Values| {
+        if number == 10 {
+            slept.store(8 * 3600, Ordering::Relaxed);
+        }
+        Say::Accepted
+    });
+    let path = stage.file("users.csv", &users(100));
+    let mut ready = stage.ready(&path, limits(), service.clone());
+    ready.run.until = until(4 * 3600);
+    let went = ready.go().await;
+    assert_eq!(service.n_calls(), 10);
+    let expected = [(Outcome::Applied, 10), (Outcome::Pending, 90)];
+    assert_eq!(went.ended.counts, counts(&expected));
+    let told = "no new call after 12:00 +00:00".to_owned();
+    assert_eq!(went.ended.stopped, Some(StopCause::TimeUp(told)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_that_is_up_ends_a_wait_and_calls_in_flight_get_their_time_out() {
+    let mut stage = Stage::new();
+    let began = Instant::now();
+    let lost = Scripted::new(|_, _: &str, _: &Values| Say::NoAnswer);
+    let path = stage.file("users.csv", &users(30));
+    let mut ready = stage.ready(&path, limits(), lost.clone());
+    ready.run.until = until(10);
+    let went = ready.go().await;
+    // The first call goes alone, and is given up at its time-out.
+    assert_eq!(lost.n_calls(), 1);
+    assert!(began.elapsed() >= TIMEOUT);
+    let expected = [(Outcome::Unknown, 1), (Outcome::Pending, 29)];
+    assert_eq!(went.ended.counts, counts(&expected));
+
+    // Another value has to wait for a minute, which is too long.
+    let waits = Instant::now();
+    let path = stage.file("users.csv", &users(1).replace(",name", ",other"));
+    let mut ready = stage.ready(&path, limits(), lost.clone());
+    let seconds = ((stage.wall)() - start_of_time()).num_seconds() + 10;
+    ready.run.until = until(seconds);
+    let went = ready.go().await;
+    assert_eq!(went.ended.counts, counts(&[(Outcome::Pending, 1)]));
+    assert!(
+        waits.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        waits.elapsed()
+    );
+    assert_eq!(lost.n_calls(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn t6_input_that_changed_stops_the_run_before_the_changed_row() {
     let mut stage = Stage::new();
@@ -826,6 +890,8 @@ struct Model {
     random: ChaCha8Rng,
     calm: bool,
     n_calls: usize,
+    /// When the run's time is up, in milliseconds of the wall.
+    until: Option<i64>,
     called: BTreeSet<String>,
     trace: String,
 }
@@ -898,6 +964,12 @@ impl Model {
     /// What happens to a call that leaves now.
     fn decide(&mut self, now: i64, user: &str, send: &Values) -> Say {
         self.n_calls += 1;
+        let in_time = self.until.is_none_or(|until| now < until);
+        assert!(
+            in_time,
+            "{now}: {user} after the time was up:\n{}",
+            self.trace
+        );
         self.called.insert(user.to_owned());
         let chance = if self.calm {
             0
@@ -971,6 +1043,7 @@ impl Life {
                     random: ChaCha8Rng::seed_from_u64(seed ^ 1),
                     calm: false,
                     n_calls: 0,
+                    until: None,
                     called: BTreeSet::new(),
                     trace: String::new(),
                 }),
@@ -1012,13 +1085,14 @@ impl Life {
         writeln!(model.trace, "{now}: {what}").unwrap();
     }
 
-    /// A run, killed after `kill` of virtual time if it lasts that long, and asked to stop after
-    /// `signal`.
+    /// A run, killed after `kill` of virtual time if it lasts that long, asked to stop after
+    /// `signal`, and with time until `until`.
     fn run(
         &mut self,
         path: &Path,
         kill: Option<Duration>,
         signal: Option<Duration>,
+        until: Option<Duration>,
     ) -> Option<Went> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -1027,7 +1101,13 @@ impl Life {
             .unwrap();
         let went = runtime.block_on(async {
             self.time.begin();
-            let ready = self.stage.ready(path, limits(), self.service.clone());
+            let mut ready = self.stage.ready(path, limits(), self.service.clone());
+            let until = until.map(|until| self.time.now() + until.as_millis() as i64);
+            self.service.model.lock().unwrap().until = until;
+            ready.run.until = until.map(|until| {
+                let at = start_of_time() + TimeDelta::milliseconds(until);
+                Deadline::new(at, &at)
+            });
             let (sender, signals) = unbounded_channel();
             if let Some(after) = signal {
                 let sender = sender.clone();
@@ -1095,12 +1175,13 @@ impl Life {
         };
         let kill = within(&mut self.random, 3);
         let signal = within(&mut self.random, 6);
+        let until = within(&mut self.random, 6);
         let text = fs::read_to_string(&path).unwrap();
         self.trace(&format!(
-            "run on {text:?}, kill {kill:?}, signal {signal:?}"
+            "run on {text:?}, kill {kill:?}, signal {signal:?}, until {until:?}"
         ));
         self.service.model.lock().unwrap().called.clear();
-        let went = self.run(&path, kill, signal);
+        let went = self.run(&path, kill, signal, until);
         let number = self.stage.n_runs;
         if fed_back {
             let model = self.service.model.lock().unwrap();
@@ -1172,7 +1253,7 @@ fn a_life(seed: u64) {
     }
     let path = life.stage.file("all.csv", &text);
     life.trace("the last");
-    let went = life.run(&path, None, None).expect("nobody kills it");
+    let went = life.run(&path, None, None, None).expect("nobody kills it");
     let settled = went.ended.counts.applied + went.ended.counts.unchanged;
     assert_eq!(settled, NAMES.len() as u64);
     life.time.pass(120_000);
@@ -1185,7 +1266,7 @@ fn a_life(seed: u64) {
         assert!(equal, "seed {seed}:\n{}", model.trace);
     }
     let n_calls = life.service.model.lock().unwrap().n_calls;
-    let went = life.run(&path, None, None).expect("nobody kills it");
+    let went = life.run(&path, None, None, None).expect("nobody kills it");
     assert_eq!(
         went.ended.counts,
         counts(&[(Outcome::Unchanged, NAMES.len() as u64)])

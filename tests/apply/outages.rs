@@ -111,6 +111,29 @@ fn p7_when_nobody_is_there_everything_stays_pending() {
     );
 }
 
+#[test]
+fn p7_a_name_that_nobody_knows_is_told_and_nothing_has_failed() {
+    let mut bench = Bench::new(unlimited());
+    // Where no server answers, it shall not be asked for long.
+    bench.set("RES_OPTIONS", "attempts:1 timeout:1");
+    bench.write("users.csv", users(200, "a"));
+    let done = bench.run(&[
+        "apply",
+        "--state-dir",
+        "state",
+        "--max-outage",
+        "1s",
+        "--endpoint",
+        "https://lcic.invalid",
+        "users.csv",
+    ]);
+    assert_eq!(done.checked_code(), 5, "{}", done.stderr);
+    assert_eq!(done.counts(), "read 200, pending 200");
+    assert_eq!(done.run().summary()["stopped_by"], "outage");
+    let told = "Stopped: the service accepted nothing for too long\n  name not found: ";
+    assert!(done.stderr.contains(told), "{}", done.stderr);
+}
+
 /// Something else answers: no row is taken for applied, and it is found out soon.
 fn assert_not_the_service(fault: Fault, at_most: u64) -> Value {
     let bench = Bench::new(always(fault));

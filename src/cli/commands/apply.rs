@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Local, SecondsFormat, Utc};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_blocking;
 
@@ -18,11 +18,13 @@ use super::plan;
 use crate::cli::account::{account, find_keys, open_keys};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
+use crate::cli::guards::shrank;
+use crate::cli::lock;
 use crate::cli::log::Log;
 use crate::cli::outlook;
 use crate::cli::printer::{Printer, must_ask, question, start_logging};
 use crate::cli::settings::{Origin, Settings, System};
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::engine::Engine;
 use crate::event::{Event, Fanout, Observer, StopCause};
 use crate::ledger::{Account, Ledger, NewRun};
@@ -38,7 +40,7 @@ use crate::report::tally::Tally;
 use crate::report::words::{last_words, reason};
 use crate::run::Run;
 use crate::signals;
-use crate::state::{StateDir, StateError, make_private_dir, point_latest};
+use crate::state::{StateDir, make_private_dir, point_latest};
 use crate::tencent::client::{HttpSettings, HttpTransport};
 use crate::tencent::credentials::Found;
 use crate::tencent::endpoint::Endpoint;
@@ -108,6 +110,10 @@ pub async fn run(
     printer: &Printer,
 ) -> Result<Done, (Exit, anyhow::Error)> {
     let usage = |error| (Exit::Usage, error);
+    lock::check_outputs(settings).map_err(usage)?;
+    // Resolved once, before anything that may take long.
+    let until = settings.until;
+    let until = until.map(|until| Deadline::until(until, &Local::now()));
     let endpoint = endpoint(settings).map_err(usage)?;
     for warning in &keys.warnings {
         printer.warn(warning);
@@ -125,13 +131,10 @@ pub async fn run(
         wall_clock: Arc::new(Utc::now),
     })
     .map_err(|error| usage(error.into()))?;
-    let signals = signals::listen()
+    let mut signals = signals::listen()
         .context("cannot listen for signals")
         .map_err(|error| (Exit::Internal, error))?;
-    let mut state = StateDir::lock(&settings.state_dir).map_err(|error| match error {
-        StateError::Locked { .. } => (Exit::Locked, error.into()),
-        StateError::Io { .. } => usage(error.into()),
-    })?;
+    let mut state = lock::take(settings, printer, &mut signals).await?;
     let started_at = clock.wall_now();
     let run_id = run_id(started_at);
     let dir = settings.report_dir.join(&run_id);
@@ -156,27 +159,42 @@ pub async fn run(
         ledger_path: state.ledger(),
         ledger_is_new: false,
         signals: Some(signals),
+        until: earlier(until, settings.max_duration, started_at),
         run: None,
         record_agrees: true,
         tally: Arc::default(),
     };
     let (counts, stopped, refused) = match applying.go(&state, transport).await {
         Ok((counts, stopped)) => (counts, stopped, None),
-        Err(Refused::Stopped(signal)) => {
-            let stopped = StopCause::Signal(signal);
-            (Counts::default(), Some(stopped), None)
-        }
+        Err(Refused::Stopped(cause)) => (Counts::default(), Some(cause), None),
         Err(Refused::Because(error)) => (Counts::default(), None, Some(error)),
     };
     Ok(applying.finish(counts, stopped, refused))
+}
+
+/// Of `--until`, as far as it was resolved, and `--max-duration` the one that comes first.
+pub(super) fn earlier(
+    until: Option<Result<Deadline, Deadline>>,
+    max_duration: Option<Duration>,
+    started_at: DateTime<Utc>,
+) -> Result<Option<Deadline>, Deadline> {
+    let max_duration = max_duration.and_then(|longest| {
+        started_at.checked_add_signed(chrono::TimeDelta::from_std(longest).ok()?)
+    });
+    let by_duration = max_duration.map(|at| Deadline::new(at, &started_at.with_timezone(&Local)));
+    let both = [until.transpose()?, by_duration];
+    Ok(both
+        .into_iter()
+        .flatten()
+        .min_by_key(|deadline| deadline.at))
 }
 
 /// The ways out between the lock and the first call.
 enum Refused {
     /// The input, the ledger or the person says no: exit 4.
     Because(anyhow::Error),
-    /// A signal came during the survey.
-    Stopped(i32),
+    /// A signal came, or the time was up before it began.
+    Stopped(StopCause),
 }
 
 impl From<anyhow::Error> for Refused {
@@ -188,7 +206,7 @@ impl From<anyhow::Error> for Refused {
 impl From<PrepareError> for Refused {
     fn from(error: PrepareError) -> Self {
         match error {
-            PrepareError::Signal(signal) => Self::Stopped(signal),
+            PrepareError::Signal(signal) => Self::Stopped(StopCause::Signal(signal)),
             error => Self::Because(error.into()),
         }
     }
@@ -206,6 +224,8 @@ struct Applying<'a> {
     ledger_path: PathBuf,
     ledger_is_new: bool,
     signals: Option<UnboundedReceiver<i32>>,
+    /// When to stop sending, or the next such time, where it is too far away to mean this run.
+    until: Result<Option<Deadline>, Deadline>,
     /// The run's number, once it has one.
     run: Option<u32>,
     /// Whether the record says the same as the counts.
@@ -219,6 +239,10 @@ impl Applying<'_> {
         state: &StateDir,
         transport: HttpTransport,
     ) -> Result<(Counts, Option<StopCause>), Refused> {
+        let until = self
+            .until
+            .clone()
+            .map_err(|next| Refused::Stopped(StopCause::TimeUp(outlook::window_is_over(&next))))?;
         let path = state.ledger();
         let endpoint = self.endpoint.to_string();
         let now = self.clock.wall_now();
@@ -241,17 +265,28 @@ impl Applying<'_> {
         let planned = prepare::make_plan(inputs, wishes, state.spool(), ledger, signals);
         let (ledger, plan) = planned.await?;
         outlook::tell_findings(self.printer, plan.survey(), "see results.csv");
-        outlook::tell_plan(self.printer, &plan, &endpoint, self.settings.limits.rate);
+        let before = ledger.rows_of_last_run(inputs);
+        if let Some(warning) = shrank(plan.settled.read, before.map_err(PrepareError::from)?) {
+            self.printer.warn(&warning);
+        }
+        let rate = self.settings.limits.rate;
+        outlook::tell_plan(self.printer, &plan, &endpoint, rate);
+        if let Some(until) = &until {
+            outlook::tell_fit(self.printer, &plan, rate, until, self.clock.wall_now());
+        }
+        let guarded = self.settings.guards.check(&plan);
+        guarded.map_err(|error| Refused::Because(error.into()))?;
         if !self.is_agreed(&plan).await? {
             return Err(Refused::Because(anyhow!("not confirmed")));
         }
-        self.send(ledger, plan, transport).await
+        self.send(ledger, plan, until, transport).await
     }
 
     async fn send(
         &mut self,
         mut ledger: Ledger,
         plan: Plan,
+        until: Option<Deadline>,
         transport: HttpTransport,
     ) -> Result<(Counts, Option<StopCause>), Refused> {
         let files = ResultFiles::create(&self.dir, &plan.survey().sources, &self.run_id)
@@ -284,6 +319,7 @@ impl Applying<'_> {
             rows: Rows::new(plan),
             transport: Arc::new(transport),
             clock,
+            until,
             observers: Box::new(self.observers()),
         };
         let signals = self.signals.take().expect("listened to since the start");
@@ -348,7 +384,7 @@ impl Applying<'_> {
             biased;
             Some(signal) = signals.recv() => {
                 self.printer.screen().line("");
-                Err(Refused::Stopped(signal))
+                Err(Refused::Stopped(StopCause::Signal(signal)))
             }
             agreed = spawn_blocking(move || printer.confirm(&question)) => {
                 Ok(agreed.expect("asking does not panic"))
@@ -403,11 +439,13 @@ impl Applying<'_> {
         let mut exit = Exit::of_run(&counts, stopped.as_ref(), is_a_bug);
         if refused.is_some() {
             exit = Exit::Refused;
-        } else if self.run.is_none()
-            && let Some(StopCause::Signal(number)) = stopped
-        {
+        } else if self.run.is_none() {
             // Nothing was read, so everything is left.
-            exit = Exit::of_signal(number);
+            match stopped {
+                Some(StopCause::Signal(number)) => exit = Exit::of_signal(number),
+                Some(_) => exit = Exit::StoppedEarly,
+                None => {}
+            }
         }
         let message = match (&refused, &stopped) {
             (Some(error), _) => Some(format!("{error:#}")),

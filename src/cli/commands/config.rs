@@ -1,6 +1,8 @@
 //! `config`: every setting of `apply` and where it comes from, after the same resolution. What it
 //! prints is a configuration file again.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use clap::{Args, CommandFactory};
 use serde_json::{Value, json};
@@ -98,13 +100,24 @@ fn value(settings: &Settings, flag: &str) -> Value {
         "concurrency" => limits.concurrency.into(),
         "max-attempts" => limits.max_attempts.into(),
         "timeout" => number(settings.timeout.as_secs_f64()),
-        "max-outage" => humantime::format_duration(limits.max_outage)
-            .to_string()
-            .into(),
+        "max-outage" => time(Some(limits.max_outage)),
         "all" => settings.wishes.all.into(),
         "limit" => settings.wishes.limit.into(),
         "dry-run" => settings.dry_run.into(),
         "show" => settings.show.into(),
+        "max-age" => time(settings.wishes.max_age),
+        "max-changes" => settings
+            .guards
+            .max_changes
+            .map(|limit| limit.to_string())
+            .into(),
+        "min-rows" => settings.guards.min_rows.into(),
+        "max-duration" => time(settings.max_duration),
+        "until" => settings
+            .until
+            .map(|until| until.format("%H:%M").to_string())
+            .into(),
+        "wait-lock" => time(settings.wait_lock),
         "yes" => settings.yes.into(),
         "state-dir" => settings.state_dir.to_string_lossy().into(),
         "report-dir" => settings.report_dir.to_string_lossy().into(),
@@ -117,6 +130,11 @@ fn value(settings: &Settings, flag: &str) -> Value {
         "seed" => limits.seed.into(),
         _ => unreachable!("--{flag} is a setting of apply that config does not know"),
     }
+}
+
+fn time(time: Option<Duration>) -> Value {
+    let shown = time.map(|time| humantime::format_duration(time).to_string());
+    shown.into()
 }
 
 /// Without a point where none is needed.

@@ -4,21 +4,23 @@
 use std::io::{self, IsTerminal};
 
 use anyhow::Context;
-use chrono::{SecondsFormat, Utc};
+use chrono::{Local, SecondsFormat, Utc};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::spawn_blocking;
 
-use super::apply::endpoint;
+use super::apply::{earlier, endpoint};
 use super::ledger::local;
 use crate::cli::account::{account_of_plan, find_keys};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
+use crate::cli::guards::shrank;
 use crate::cli::outlook::{self, quoted};
 use crate::cli::printer::{Printer, start_logging};
 use crate::cli::settings::{Environment, Settings, System};
+use crate::clock::Deadline;
 use crate::ledger::Ledger;
 use crate::ledger::look::FieldRecord;
 use crate::model::{Change, Field};
@@ -142,7 +144,26 @@ pub async fn run(
     let planned = prepare::make_plan(inputs, wishes, &spool, ledger, &mut no_signals);
     let (ledger, plan) = planned.await.map_err(|error| refused(error.into()))?;
     outlook::tell_findings(printer, plan.survey(), "lcic-sync check lists them all");
-    let planned = Planned::new(
+    let before = ledger.rows_of_last_run(inputs);
+    if let Some(warning) = shrank(
+        plan.settled.read,
+        before.map_err(|error| refused(error.into()))?,
+    ) {
+        printer.warn(&warning);
+    }
+    let now = Utc::now();
+    let until = settings.until;
+    let until = until.map(|until| Deadline::until(until, &now.with_timezone(&Local)));
+    match earlier(until, settings.max_duration, now) {
+        Ok(None) => {}
+        Ok(Some(until)) => outlook::tell_fit(printer, &plan, settings.limits.rate, &until, now),
+        Err(next) => printer.say(&format!(
+            "apply would send nothing now: {}",
+            outlook::window_is_over(&next)
+        )),
+    }
+    let guarded = settings.guards.check(&plan);
+    let mut planned = Planned::new(
         settings,
         &plan,
         account.map(|account| account.shown()),
@@ -152,18 +173,22 @@ pub async fn run(
             .filter(|run| run.ended_at.is_none())
             .map(|run| run.run_id),
     );
+    if guarded.is_err() {
+        planned.exit_code = Exit::Refused.number();
+    }
+    let guarded = guarded.map_err(|error| refused(error.into()));
     let exit = Exit::from_number(planned.exit_code).expect("it is the number of one");
     if settings.json {
         let json = serde_json::to_string_pretty(&planned).expect("texts and numbers");
         print(printer, &steerless(&format!("{json}\n"))).map_err(usage)?;
-        return Ok(exit);
+        return guarded.map(|()| exit);
     }
     outlook::tell_doubt(printer, &plan);
     let words = planned.in_words(settings, &plan);
     let shown = show(settings, printer, ledger, plan);
     let shown = shown.await.map_err(refused)?;
     print(printer, &(shown + &words)).map_err(usage)?;
-    Ok(exit)
+    guarded.map(|()| exit)
 }
 
 fn print(printer: &Printer, text: &str) -> anyhow::Result<()> {

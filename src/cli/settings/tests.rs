@@ -123,6 +123,12 @@ fn every_flag_is_read_from_its_variable() {
         ("LIMIT", "6"),
         ("DRY_RUN", "1"),
         ("SHOW", "9"),
+        ("MAX_AGE", "30d"),
+        ("MAX_CHANGES", "5%"),
+        ("MIN_ROWS", "9"),
+        ("MAX_DURATION", "2h"),
+        ("UNTIL", "06:00"),
+        ("WAIT_LOCK", "5m"),
         ("YES", "true"),
         ("STATE_DIR", "state"),
         ("REPORT_DIR", "/reports"),
@@ -152,6 +158,18 @@ fn every_flag_is_read_from_its_variable() {
     assert_eq!(settings.timeout, Duration::from_secs(4));
     assert!(settings.wishes.all && settings.wishes.limit == Some(6));
     assert!(settings.dry_run && settings.show == 9);
+    let spans = [
+        settings.wishes.max_age,
+        settings.max_duration,
+        settings.wait_lock,
+    ];
+    assert_eq!(
+        spans.map(|span| span.unwrap().as_secs()),
+        [30 * 86_400, 7200, 300]
+    );
+    assert_eq!(settings.guards.max_changes, Some(MaxChanges::Percent(5.0)));
+    assert_eq!(settings.guards.min_rows, Some(9));
+    assert_eq!(settings.until, NaiveTime::from_hms_opt(6, 0, 0));
     assert!(settings.yes && settings.json && !settings.progress);
     assert_eq!(settings.verbose, 2);
     assert_eq!(settings.state_dir, Path::new("/srv/state"));
@@ -177,7 +195,19 @@ fn every_flag_is_read_from_its_variable() {
 
 #[test]
 fn a_value_that_does_not_fit_is_named_with_what_fits() {
-    let table: [(&[&str], &str); 16] = [
+    let table: [(&[&str], &str); 19] = [
+        (
+            &["--max-changes", "200%"],
+            "--max-changes: found \"200%\", expected a whole number, or a share like 5%",
+        ),
+        (
+            &["--until", "24:00"],
+            "--until: found \"24:00\", expected a time of day, like 06:00",
+        ),
+        (
+            &["--max-age", "30"],
+            "--max-age: found \"30\", expected a time with its unit",
+        ),
         (
             &["--rate", "0"],
             "--rate: found \"0\", expected calls per second, from 0.1 to 1000000",
@@ -366,8 +396,12 @@ fn every_flag_can_stand_in_the_file() {
         ("endpoint", "\"http://127.0.0.1:1\""),
         ("json", "true"),
         ("limit", "1_000"),
+        ("max-age", "\"30d\""),
         ("max-attempts", "0x3"),
+        ("max-changes", "\"500\""),
+        ("max-duration", "\"2h\""),
         ("max-outage", "\"5m\""),
+        ("min-rows", "9"),
         ("no-progress", "true"),
         ("quiet", "false"),
         ("rate", "1.5"),
@@ -377,7 +411,9 @@ fn every_flag_can_stand_in_the_file() {
         ("site", "\"intl\""),
         ("state-dir", "\"../state\""),
         ("timeout", "4"),
+        ("until", "\"06:00\""),
         ("verbose", "2"),
+        ("wait-lock", "\"5m\""),
         ("yes", "true"),
     ];
     let listed: Vec<&str> = lines.iter().map(|(name, _)| *name).collect();

@@ -1,0 +1,70 @@
+//! Who may use the state directory: one run at a time, and none that would read what it writes.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep};
+
+use super::exit::Exit;
+use super::printer::Printer;
+use super::settings::Settings;
+use crate::report::words;
+use crate::state::{StateDir, StateError, input_that_is_an_output, written_in};
+
+/// How often a taken lock is tried again. Chosen: nobody notices it, and it costs nothing.
+const TRY_LOCK_EVERY: Duration = Duration::from_millis(200);
+
+/// Refuses an input that a run would write to.
+///
+/// # Errors
+/// When there is one.
+pub fn check_outputs(settings: &Settings) -> anyhow::Result<()> {
+    let mut outputs = written_in(&settings.state_dir).to_vec();
+    // As far as they are files.
+    outputs.extend(["/dev/stdout".into(), "/dev/stderr".into()]);
+    match input_that_is_an_output(&settings.inputs, &outputs) {
+        None => Ok(()),
+        Some((input, output)) => Err(anyhow!(
+            "{input}: is the same file as {}, which this run writes to\nhint: write elsewhere, or apply a copy",
+            output.display()
+        )),
+    }
+}
+
+/// Takes the lock of the state directory, and waits for it as long as the person wants.
+///
+/// # Errors
+/// When it stays taken, when the directory can't be used, and when a signal comes.
+pub async fn take(
+    settings: &Settings,
+    printer: &Printer,
+    signals: &mut UnboundedReceiver<i32>,
+) -> Result<StateDir, (Exit, anyhow::Error)> {
+    let wait = settings.wait_lock.unwrap_or_default();
+    let give_up = Instant::now() + wait;
+    let mut has_said = false;
+    loop {
+        match StateDir::lock(&settings.state_dir) {
+            Ok(state) => return Ok(state),
+            Err(error @ StateError::Io { .. }) => return Err((Exit::Usage, error.into())),
+            Err(error @ StateError::Locked { .. }) if Instant::now() >= give_up => {
+                return Err((Exit::Locked, error.into()));
+            }
+            Err(StateError::Locked { holder, .. }) if !has_said => {
+                let wait = words::duration(wait);
+                printer.say(&format!("waiting up to {wait} for another run ({holder})"));
+                has_said = true;
+            }
+            Err(StateError::Locked { .. }) => {}
+        }
+        tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => {
+                let error = anyhow!("stopped by a signal while waiting for another run");
+                return Err((Exit::of_signal(signal), error));
+            }
+            () = sleep(TRY_LOCK_EVERY) => {}
+        }
+    }
+}
