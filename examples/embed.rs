@@ -121,6 +121,7 @@ async fn apply(
         transport: Arc::new(transport(endpoint).await?),
         clock: Clock::start(),
         observers: Box::new(Watcher(watcher)),
+        canary: None,
     };
     let ended = run.go(signals).await;
     // Until here a number sent would have stopped it, like a signal.

@@ -194,6 +194,7 @@ fn every_code_that_the_sources_give_is_explained() {
         given.extend(behind(&plan, &format!("Outcome::{outcome},")));
     }
     given.extend(behind(&read("engine/mod.rs"), "Fault::ours("));
+    given.extend(behind(&read("canary.rs"), "NOT_SHOWN: &str ="));
 
     let listed: BTreeSet<String> = explain::rows::ROWS
         .iter()
@@ -219,6 +220,7 @@ timeout = 15                                   # default
 max-outage = \"2h\"                              # /here/lcic-sync.toml:2
 all = false                                    # default
 limit = 500                                    # LCIC_SYNC_LIMIT
+# canary: not set                              # default
 yes = false                                    # default
 state-dir = \"/here/state\"  # /here/lcic-sync.toml:3
 report-dir = \"/here/state/reports\"  # default
@@ -226,6 +228,12 @@ json = false                                   # default
 quiet = false                                  # default
 verbose = 0                                    # default
 no-progress = false                            # default
+cron = false                                   # default
+# log-file: not set                            # default
+log-format = \"text\"                            # default
+# keep-runs: not set                           # default
+# ping-url: not set                            # default
+# metrics-file: not set                        # default
 # seed: another one for each run               # default
 ";
     let squeezed = |text: &str| {

@@ -3,7 +3,8 @@
 //! Parts, in the order in which a run meets them: [`args`] is what was typed, [`config_file`] what
 //! stands in a file for it, [`settings`] what it all means, [`account`] whom it is done for,
 //! [`commands`] do it, [`outlook`] says what is about to happen, [`printer`] says
-//! things, [`exit`] is the number at the end.
+//! things, [`exit`] is the number at the end. Where nobody watches, [`unattended`] says who is told
+//! instead ([`log_file`], [`ping`], [`metrics`]) and what is kept ([`prune`]).
 
 pub mod account;
 pub mod args;
@@ -11,8 +12,13 @@ pub mod commands;
 pub mod config_file;
 pub mod exit;
 pub mod log;
+pub mod log_file;
 mod look;
+pub mod metrics;
 pub mod outlook;
+pub mod ping;
 pub mod printer;
+pub mod prune;
 pub mod settings;
 pub mod table;
+pub mod unattended;

@@ -117,6 +117,10 @@ impl<F: Fn(usize, &str, &Values) -> Say + Send + Sync + 'static> Transport for S
         };
         (self.script)(number, user.as_str(), &send).say().await
     }
+
+    async fn describe(&self, _: UserId) -> Result<Reply, CallError> {
+        unreachable!("no script has a canary")
+    }
 }
 
 fn shown(send: &Values) -> String {
@@ -263,6 +267,7 @@ impl Stage {
                 transport,
                 clock: Clock::start_with(self.wall.clone()),
                 observers: Box::new(told.clone()),
+                canary: None,
             },
             dir,
             told,
@@ -946,6 +951,10 @@ impl Transport for Service {
             model.decide(now, user.as_str(), &send)
         };
         say.say().await
+    }
+
+    async fn describe(&self, _: UserId) -> Result<Reply, CallError> {
+        unreachable!("no life has a canary")
     }
 }
 

@@ -5,10 +5,12 @@
 mod support;
 
 mod accounts;
+mod canary;
 mod feedback;
 mod flags;
 mod input;
 mod outages;
 mod pace;
 mod stops;
+mod unattended;
 mod whole;
