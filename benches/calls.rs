@@ -151,6 +151,7 @@ fn whole_run(runtime: &Runtime, service: &Running, calls: u64) {
             clock: Clock::start(),
             until: None,
             observers: Box::new(Fanout::default()),
+            canary: None,
         };
         let (_keep, signals) = tokio::sync::mpsc::unbounded_channel();
         let ended = run.go(signals).await;

@@ -119,6 +119,7 @@ async fn apply(
         clock: Clock::start(),
         until: None,
         observers: Box::new(Watcher(watcher)),
+        canary: None,
     };
     let ended = run.go(signals).await;
     // Until here a number sent would have stopped it, like a signal.

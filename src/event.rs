@@ -80,6 +80,11 @@ pub enum Event {
         /// Calls per second; `None` when what was known no longer holds.
         per_second: Option<f64>,
     },
+    /// The canary held: the service shows what these users were given.
+    CanaryHeld {
+        /// How many.
+        users: u64,
+    },
     /// No new call will be sent.
     RunStopping {
         /// Why.
@@ -144,6 +149,29 @@ pub enum StopCause {
     InputUnreadable(String),
     /// The time that the person gave it is over; when that was, or is.
     TimeUp(String),
+    /// The canary did not hold.
+    Canary(CanaryFailure),
+}
+
+/// Why the run does not go on after its canary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CanaryFailure {
+    /// The service accepted a change, and does not show it.
+    NotShown {
+        /// Of how many users.
+        users: u64,
+        /// Of how many that were accepted.
+        of: u64,
+        /// The first of those.
+        first: RowRef,
+    },
+    /// The service accepted none.
+    NoneAccepted {
+        /// Of how many that were sent.
+        of: u64,
+    },
+    /// The service can't be asked; what was said or seen.
+    Unread(Fault),
 }
 
 impl StopCause {
@@ -176,6 +204,7 @@ impl StopCause {
             Self::InputChanged(_) => "input-changed",
             Self::InputUnreadable(_) => "input-unreadable",
             Self::TimeUp(_) => "time",
+            Self::Canary(_) => "canary",
         }
     }
 }

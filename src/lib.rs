@@ -24,10 +24,12 @@
 //! - [`tencent`]: signing, the table of codes, keys, HTTP. [`explain`]: all codes, in words.
 //! - [`ledger`], [`report`], [`recorder`]: what is kept, and where.
 //! - [`prepare`]: everything before the first call.
+//! - [`canary`]: a few changes first, and a look whether the service holds them.
 //! - [`run`], [`clock`], [`signals`], [`progress`], [`state`]: the loop and its surroundings.
 //! - [`cli`]: what a person types and sees.
 //! - [`simulator`]: a local LCIC; it shares nothing with the client but the model.
 
+pub mod canary;
 pub mod cli;
 pub mod clock;
 pub mod engine;

@@ -21,11 +21,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
+use crate::canary::{Back, Canary, read_back};
 use crate::clock::{Clock, Deadline};
 use crate::engine::pacer::GRACE;
 use crate::engine::{Effect, Engine, Input, Mark, Settlement, Ticket};
-use crate::event::{Event, Observer, StopCause, Why};
-use crate::model::{Change, Counts, Outcome, Verdict};
+use crate::event::{CanaryFailure, Event, Observer, StopCause, Why};
+use crate::model::{Change, Counts, Fault, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::rows::{Batch, HELD_BACK, Rows, RowsError};
 use crate::recorder::{RecordBatch, RecordError, Recorder};
@@ -59,6 +60,8 @@ pub struct Run<T> {
     pub until: Option<Deadline>,
     /// Are told.
     pub observers: Box<dyn Observer>,
+    /// Goes first, if there is one.
+    pub canary: Option<Canary>,
 }
 
 /// How a run ended.
@@ -101,6 +104,8 @@ impl<T: Transport> Run<T> {
             clock: self.clock,
             until: self.until,
             observers: self.observers,
+            canary: self.canary,
+            reading_back: None,
             signals,
             n_signals: 0,
             ticks: interval(Duration::from_secs(1)),
@@ -152,6 +157,9 @@ struct Running<T> {
     until: Option<Deadline>,
     began: DateTime<Utc>,
     observers: Box<dyn Observer>,
+    /// `None` once it has sung, or never sang.
+    canary: Option<Canary>,
+    reading_back: Option<JoinHandle<Result<Vec<usize>, Fault>>>,
     signals: UnboundedReceiver<i32>,
     n_signals: u32,
     ticks: Interval,
@@ -191,6 +199,7 @@ struct Left {
 impl<T: Transport> Running<T> {
     async fn go(mut self) -> Ended {
         loop {
+            self.hear_canary();
             self.read_on();
             self.record();
             if self.is_over() {
@@ -228,7 +237,11 @@ impl<T: Transport> Running<T> {
 
     fn is_over(&self) -> bool {
         let recorded = self.batch.is_empty() || self.recorder.is_none();
-        self.engine.is_finished() && self.recording.is_none() && self.reading.is_none() && recorded
+        self.engine.is_finished()
+            && self.canary.is_none()
+            && self.recording.is_none()
+            && self.reading.is_none()
+            && recorded
     }
 
     /// Waits for the next thing to happen.
@@ -246,6 +259,7 @@ impl<T: Transport> Running<T> {
             Some(answered) = self.calls.join_next() => self.answered(answered),
             recorded = finished(&mut self.recording) => self.recorded(recorded),
             read = finished(&mut self.reading) => self.read(read),
+            found = finished(&mut self.reading_back) => self.judge_canary(found),
             () = at(wake) => VecDeque::from([Input::Woke]),
             () = at(linger) => VecDeque::new(),
             _ = self.ticks.tick() => {
@@ -277,7 +291,8 @@ impl<T: Transport> Running<T> {
                     self.note_record();
                 }
                 Effect::Send(ticket, change) => self.send(ticket, change),
-                Effect::Settle(settlement) => self.settle(settlement),
+                Effect::Settle(settlement) => self.settled(settlement),
+                Effect::Tell(event) if self.is_for_canary(&event) => {}
                 Effect::Tell(event) => self.tell(event),
             }
         }
@@ -364,8 +379,12 @@ impl<T: Transport> Running<T> {
         if self.rows.is_none() || !self.engine.wants_changes() || waits_for_record {
             return;
         }
+        let canary_room = self.canary.as_ref().map_or(usize::MAX, Canary::room);
+        if canary_room == 0 {
+            return;
+        }
         let mut rows = self.rows.take().expect("looked just now");
-        let n_changes = self.engine.room().max(1);
+        let n_changes = self.engine.room().max(1).min(canary_room);
         let began = self.began;
         self.reading = Some(spawn_blocking(move || {
             let mut batch = Batch::default();
@@ -388,7 +407,11 @@ impl<T: Transport> Running<T> {
             self.batch.rows.extend(batch.settled);
             self.note_record();
         }
-        let mut inputs = VecDeque::from([Input::Changes(batch.changes)]);
+        let changes = match &mut self.canary {
+            Some(canary) => canary.admit(batch.changes),
+            None => batch.changes,
+        };
+        let mut inputs = VecDeque::from([Input::Changes(changes)]);
         match result {
             Err(error) => {
                 let cause = match error {
@@ -401,13 +424,93 @@ impl<T: Transport> Running<T> {
                 inputs.push_back(Input::Stop(cause));
                 inputs.push_back(Input::InputEnded);
             }
-            Ok(()) if batch.ended => inputs.push_back(Input::InputEnded),
+            Ok(()) if batch.ended => match &mut self.canary {
+                Some(canary) => canary.input_ended = true,
+                None => inputs.push_back(Input::InputEnded),
+            },
             Ok(()) if self.n_signals > 1 || self.is_broken() => {
                 inputs.push_back(Input::InputEnded);
             }
             Ok(()) => self.rows = Some(rows),
         }
         inputs
+    }
+
+    /// What became of a change; one that the canary keeps is not settled before it is read back.
+    fn settled(&mut self, settlement: Settlement) {
+        let settlement = match &mut self.canary {
+            Some(canary) => canary.settled(settlement),
+            None => Some(settlement),
+        };
+        if let Some(settlement) = settlement {
+            self.settle(settlement);
+        }
+    }
+
+    /// An accepted change of the canary is told when it is settled.
+    fn is_for_canary(&self, event: &Event) -> bool {
+        let accepted = Outcome::Applied;
+        let is_accepted =
+            matches!(event, Event::RowsSettled { outcome, .. } if *outcome == accepted);
+        self.canary.is_some() && is_accepted
+    }
+
+    /// Has the canary read back once all of it is back. A run that stops does not wait for it.
+    fn hear_canary(&mut self) {
+        let Some(canary) = &mut self.canary else {
+            return;
+        };
+        if self.engine.stopping().is_some() {
+            if let Some(reading) = self.reading_back.take() {
+                reading.abort();
+            }
+            let kept = canary.release();
+            return self.end_canary(kept, None);
+        }
+        if self.reading.is_some() || self.reading_back.is_some() {
+            return;
+        }
+        match canary.back() {
+            Back::No => {}
+            Back::Ask(given) => {
+                let reading = read_back(self.transport.clone(), given);
+                self.reading_back = Some(tokio::spawn(reading));
+            }
+            Back::Done => self.end_canary(Vec::new(), None),
+            Back::None(failure) => self.end_canary(Vec::new(), Some(failure)),
+        }
+    }
+
+    fn judge_canary(&mut self, found: Result<Vec<usize>, Fault>) -> VecDeque<Input> {
+        if let Some(canary) = &mut self.canary {
+            let (kept, failure) = match found {
+                Ok(not_shown) => canary.judge(&not_shown),
+                Err(fault) => (canary.release(), Some(CanaryFailure::Unread(fault))),
+            };
+            if failure.is_none() {
+                let users = kept.len() as u64;
+                self.tell(Event::CanaryHeld { users });
+            }
+            self.end_canary(kept, failure);
+        }
+        VecDeque::new()
+    }
+
+    /// Settles what the canary kept, and lets the others go or stops the run.
+    fn end_canary(&mut self, kept: Vec<Settlement>, failure: Option<CanaryFailure>) {
+        let canary = self.canary.take().expect("it ends once");
+        for settlement in kept {
+            self.tell(settlement.told());
+            self.settle(settlement);
+        }
+        if let Some(failure) = failure {
+            self.step(Input::Stop(StopCause::Canary(failure)));
+        }
+        // Where the run is stopping, the engine settles them as pending.
+        self.step(Input::Changes(canary.aside));
+        if canary.input_ended {
+            self.step(Input::InputEnded);
+        }
     }
 
     /// Whether records can't be written any more.

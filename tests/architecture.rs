@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// For each module at the top, those that it may name; itself is always allowed.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("event", &["model"]),
     ("keys", &["model"]),
@@ -28,10 +28,11 @@ const ARROWS: [(&str, &[&str]); 20] = [
         "recorder",
         &["engine", "event", "ledger", "model", "plan", "report"],
     ),
+    ("canary", &["engine", "event", "model", "tencent"]),
     (
         "run",
         &[
-            "clock", "engine", "event", "model", "plan", "recorder", "report", "tencent",
+            "canary", "clock", "engine", "event", "model", "plan", "recorder", "report", "tencent",
         ],
     ),
     ("prepare", &["input", "ledger", "plan", "report"]),
@@ -39,6 +40,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
+            "canary",
             "clock",
             "engine",
             "event",

@@ -194,6 +194,7 @@ fn every_code_that_the_sources_give_is_explained() {
         given.extend(behind(&plan, &format!("Outcome::{outcome},")));
     }
     given.extend(behind(&read("engine/mod.rs"), "Fault::ours("));
+    given.extend(behind(&read("canary.rs"), "NOT_SHOWN: &str ="));
 
     let listed: BTreeSet<String> = explain::rows::ROWS
         .iter()
@@ -224,6 +225,7 @@ show = 0                                       # default
 # max-age: not set                             # default
 # max-changes: not set                         # default
 # min-rows: not set                            # default
+# canary: not set                              # default
 yes = false                                    # default
 # max-duration: not set                        # default
 # until: not set                               # default
@@ -234,6 +236,12 @@ json = false                                   # default
 quiet = false                                  # default
 verbose = 0                                    # default
 no-progress = false                            # default
+cron = false                                   # default
+# log-file: not set                            # default
+log-format = \"text\"                            # default
+# keep-runs: not set                           # default
+# ping-url: not set                            # default
+# metrics-file: not set                        # default
 # seed: another one for each run               # default
 ";
     let squeezed = |text: &str| {

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use chrono::Utc;
+use clap::Parser;
+use lcic_sync::cli::args::{Cli, Command};
 use lcic_sync::input::Source;
 use lcic_sync::input::survey::Survey;
 use lcic_sync::keys::Keys;
@@ -57,4 +59,55 @@ fn the_sample_questions_can_be_asked_of_a_ledger() {
         asked += 1;
     }
     assert_eq!(asked, 5);
+}
+
+const INSTALLED: &str = "/usr/local/bin/lcic-sync";
+
+fn sample(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    std::fs::read_to_string(path.join(name)).unwrap()
+}
+
+#[test]
+fn what_the_samples_have_run_at_night_is_a_line_that_the_program_takes() {
+    for (name, how) in [
+        ("crontab", "7 2 * * *  "),
+        ("lcic-sync.service", "ExecStart="),
+    ] {
+        let text = sample(name);
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(how))
+            .unwrap();
+        let cli = Cli::try_parse_from(line.split_ascii_whitespace()).unwrap();
+        let Command::Apply(args) = cli.command else {
+            panic!("{line}");
+        };
+        assert!(args.cron && args.keep_runs.is_some(), "{line}");
+        assert!(line.starts_with(INSTALLED), "{line}");
+    }
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["lcic-sync.service", "lcic-sync.timer"] {
+        // It looks whether the program is there.
+        let text = sample(name).replace(INSTALLED, env!("CARGO_BIN_EXE_lcic-sync"));
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let mut verify = std::process::Command::new("systemd-analyze");
+    verify.args(["verify", "--man=no", "lcic-sync.service", "lcic-sync.timer"]);
+    let output = match verify.current_dir(dir.path()).output() {
+        Ok(output) => output,
+        Err(error) => {
+            eprintln!("SKIPPED: the units are not verified: systemd-analyze: {error}");
+            return;
+        }
+    };
+    let told = String::from_utf8_lossy(&output.stderr);
+    // What it says of other units of the machine is not about these.
+    let about_ours = told.lines().filter(|line| line.contains("lcic-sync"));
+    assert_eq!(about_ours.collect::<Vec<_>>(), Vec::<&str>::new());
+    assert!(output.status.success(), "{told}");
 }

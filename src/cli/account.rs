@@ -1,12 +1,11 @@
 //! Whom a command acts for: finds the keys, and names their account (rule T8).
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
 use chrono::Utc;
 
-use super::settings::{Environment, Settings};
+use super::settings::{Environment, Settings, home};
 use crate::ledger::{Account, Ledger, LedgerError};
 use crate::tencent::credentials::{
     self, CredentialsError, Found, Identity, Issuers, Keyring, ReachSettings,
@@ -17,7 +16,7 @@ use crate::tencent::credentials::{
 /// # Errors
 /// When a place is there but wrong.
 pub fn find_keys(environment: &dyn Environment) -> anyhow::Result<Found> {
-    let home = environment.filled("HOME").map(PathBuf::from);
+    let home = home(environment);
     let found: Result<_, CredentialsError> = credentials::find(
         &|name| environment.var(name),
         home.as_deref(),
@@ -83,7 +82,47 @@ pub fn account_of_plan(
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+    use std::io;
+    use std::path::{Path, PathBuf};
+
     use super::*;
+
+    /// cron's: no variables, a user with this home.
+    struct Cron<'h>(&'h Path);
+
+    impl Environment for Cron<'_> {
+        fn var(&self, _: &str) -> Option<OsString> {
+            None
+        }
+
+        fn current_dir(&self) -> io::Result<PathBuf> {
+            Ok("/".into())
+        }
+
+        fn passwd(&self) -> Option<String> {
+            Some(format!("x:x:7:7::{}:/bin/sh", self.0.display()))
+        }
+
+        fn uid(&self) -> u32 {
+            7
+        }
+
+        fn entropy(&self) -> u64 {
+            0
+        }
+    }
+
+    #[test]
+    fn keys_in_the_home_directory_are_found_without_a_variable_that_names_it() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(".tencentcloud/credentials");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "[default]\nsecret_id = AKIDx\nsecret_key = y\n").unwrap();
+        let found = find_keys(&Cron(home.path())).unwrap();
+        let source = found.provider.source().to_string();
+        assert!(source.contains(path.to_str().unwrap()), "{source}");
+    }
 
     #[test]
     fn t8_the_key_or_the_role_counts_and_a_label_only_where_they_say_nothing() {

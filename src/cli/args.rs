@@ -188,6 +188,15 @@ pub struct ApplyArgs {
     )]
     pub min_rows: Option<String>,
 
+    /// Send this many first and read them back; go on only if the service shows what was sent
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "What to send"
+    )]
+    pub canary: Option<String>,
+
     /// Only say what would be sent, like lcic-sync plan
     #[arg(long, help_heading = "What to send")]
     pub dry_run: bool,
@@ -258,6 +267,38 @@ pub struct ApplyArgs {
     #[arg(long, help_heading = "Output")]
     pub no_progress: bool,
 
+    /// For cron: no progress, all talk into the log file, nothing on the screen when all is well and
+    /// one line when not
+    #[arg(long, help_heading = "Unattended")]
+    pub cron: bool,
+
+    /// Log into this file; at 10 MB it becomes FILE.1, and so on up to FILE.5
+    /// [default with --cron: <state-dir>/lcic-sync.log]
+    #[arg(long, value_name = "FILE", help_heading = "Unattended")]
+    pub log_file: Option<PathBuf>,
+
+    /// How log lines are written: text or json [default: text]
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], help_heading = "Unattended")]
+    pub log_format: Option<String>,
+
+    /// Keep the directories of the last N runs; older ones go, unless their failures are still open
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "Unattended"
+    )]
+    pub keep_runs: Option<String>,
+
+    /// Tell a monitor like healthchecks.io of each start and end. Better in the environment or the
+    /// file: a flag can be read by other users of the machine
+    #[arg(long, value_name = "URL", help_heading = "Unattended")]
+    pub ping_url: Option<String>,
+
+    /// Leave numbers for Prometheus in this file, for node_exporter's textfile collector
+    #[arg(long, value_name = "PROM", help_heading = "Unattended")]
+    pub metrics_file: Option<PathBuf>,
+
     /// Repeat the waits of an earlier run: its seed (for tests)
     #[arg(
         long,
@@ -293,7 +334,8 @@ Examples:
   lcic-sync apply --rate 15 users.csv            leave a quarter of the quota to others
   lcic-sync apply a.csv b.csv                    two files; b.csv wins where they disagree
   gunzip -c users.csv.gz | lcic-sync apply -     from a pipe
-  lcic-sync apply -q --json users.csv            from cron: silent, and a summary to keep
+  lcic-sync apply --cron users.csv               from cron: silent when all is well
+  lcic-sync apply --canary 10 users.csv          look at ten with the service's eyes, then go on
 
 Each flag can be set in the environment: --max-attempts is LCIC_SYNC_MAX_ATTEMPTS, and so on
 (1 or 0 for a flag without a value, a number for LCIC_SYNC_VERBOSE); an empty variable counts as
@@ -341,7 +383,8 @@ pub struct DemoArgs {
 }
 
 impl ApplyArgs {
-    /// The same line again. What the environment says is not repeated: it will say so again.
+    /// The same line again. What the environment says is not repeated: it will say so again. Nor is
+    /// `--ping-url`: it is a secret, and the line is printed.
     pub fn repeat(&self) -> Repeat {
         let value = |name: &str, value: &Option<String>| {
             let value = value.clone()?;
@@ -365,6 +408,7 @@ impl ApplyArgs {
             value("--max-outage", &self.max_outage),
             switch("--all", self.all),
             value("--limit", &self.limit),
+            value("--canary", &self.canary),
             switch("--dry-run", self.dry_run),
             value("--show", &self.show),
             value("--max-age", &self.max_age),
@@ -381,6 +425,11 @@ impl ApplyArgs {
             switch("--quiet", self.quiet),
             switch(&verbose, self.verbose > 0),
             switch("--no-progress", self.no_progress),
+            switch("--cron", self.cron),
+            path("--log-file", &self.log_file),
+            value("--log-format", &self.log_format),
+            value("--keep-runs", &self.keep_runs),
+            path("--metrics-file", &self.metrics_file),
             value("--seed", &self.seed),
         ];
         Repeat {
@@ -455,6 +504,12 @@ mod tests {
                 "--max-duration=2h",
                 "--until=06:00",
                 "--wait-lock=5m",
+                "--canary=3",
+                "--cron",
+                "--log-file=l.log",
+                "--log-format=json",
+                "--keep-runs=30",
+                "--metrics-file=x.prom",
                 "--state-dir=s",
                 "--report-dir=r",
                 "--config=c.toml",

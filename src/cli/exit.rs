@@ -19,7 +19,7 @@ pub enum Exit {
     Usage = 2,
     /// Finished, but some rows failed or are invalid.
     SomeFailed = 3,
-    /// Refused before anything was sent.
+    /// Refused before anything was sent, or by the canary.
     Refused = 4,
     /// Stopped early, or some rows are in doubt; the same command goes on.
     StoppedEarly = 5,
@@ -68,7 +68,7 @@ impl Exit {
             Self::Internal => "internal error: a bug in this program",
             Self::Usage => "usage or configuration",
             Self::SomeFailed => "finished, some rows failed or are invalid",
-            Self::Refused => "refused before anything was sent",
+            Self::Refused => "refused before anything was sent, or by the canary",
             Self::StoppedEarly => "stopped early or in doubt; the same command goes on",
             Self::Key => "key, permission or signature",
             Self::Locked => "another run holds the lock",
@@ -94,6 +94,7 @@ impl Exit {
         let something_left = counts.pending + counts.unknown > 0;
         match stopped {
             Some(cause) if cause.is_key() => return Self::Key,
+            Some(StopCause::Canary(_)) => return Self::Refused,
             Some(StopCause::Signal(number)) if something_left => return Self::of_signal(*number),
             // It came too late to stop anything.
             Some(StopCause::Signal(_) | StopCause::TimeUp(_)) if !something_left => {}
@@ -118,6 +119,7 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::CanaryFailure;
     use crate::model::{FatalCause, Fault, Outcome};
 
     fn counts(of: &[(Outcome, u64)]) -> Counts {
@@ -156,7 +158,7 @@ mod tests {
         let doubt = [(Applied, 5), (Unknown, 1)];
         let time = || Some(StopCause::TimeUp(String::new()));
         type Case<'c> = (&'c [(Outcome, u64)], Option<StopCause>, Exit);
-        let table: [Case; 27] = [
+        let table: [Case; 28] = [
             (&left, time(), Exit::StoppedEarly),
             (&good, time(), Exit::Done),
             (&bad, time(), Exit::SomeFailed),
@@ -207,6 +209,11 @@ mod tests {
                 Exit::StoppedEarly,
             ),
             (&[(Failed, 1), (Unknown, 1)], None, Exit::StoppedEarly),
+            (
+                &doubt,
+                Some(StopCause::Canary(CanaryFailure::NoneAccepted { of: 1 })),
+                Exit::Refused,
+            ),
         ];
         for (of, stopped, expected) in table {
             let found = Exit::of_run(&counts(of), stopped.as_ref(), false);

@@ -6,11 +6,29 @@ use std::time::Duration;
 use tracing::{debug, info};
 
 use crate::event::{Event, Observer};
+use crate::model::{Outcome, RowRef};
 use crate::report::words::reason;
 
 /// Writes log lines; how many of them are seen is up to the subscriber.
-#[derive(Debug, Clone, Copy)]
-pub struct Log;
+#[derive(Debug, Clone)]
+pub struct Log {
+    inputs: Vec<String>,
+}
+
+impl Log {
+    /// A log of a run on these FILE arguments.
+    pub fn new(inputs: &[String]) -> Self {
+        Self {
+            inputs: inputs.to_vec(),
+        }
+    }
+
+    /// `users.csv:17`.
+    fn place(&self, at: RowRef) -> String {
+        let file = self.inputs.get(usize::from(at.file));
+        format!("{}:{}", file.map_or("?", String::as_str), at.line)
+    }
+}
 
 impl Observer for Log {
     fn on(&mut self, _at: Duration, event: &Event) {
@@ -26,9 +44,14 @@ impl Observer for Log {
                 at,
                 code,
             } => {
-                let code = code.as_deref().unwrap_or_default();
-                let (file, line) = at.map_or((0, 0), |at| (at.file, at.line));
-                debug!(file, line, rows, outcome = outcome.name(), code, "settled");
+                let at = at.map(|at| self.place(at)).unwrap_or_default();
+                let (code, name) = (code.as_deref().unwrap_or_default(), outcome.name());
+                match outcome {
+                    Outcome::Failed | Outcome::Invalid | Outcome::Unknown => {
+                        info!(at, rows, outcome = name, code, "settled");
+                    }
+                    _ => debug!(at, rows, outcome = name, code, "settled"),
+                }
             }
             Event::CallSent { attempt } => debug!(attempt, "call sent"),
             Event::CallAnswered {
@@ -37,8 +60,7 @@ impl Observer for Log {
                 at,
                 code,
             } => debug!(
-                file = at.file,
-                line = at.line,
+                at = self.place(*at),
                 answer = ?answer,
                 code = code.as_deref().unwrap_or_default(),
                 ms = latency.as_millis() as u64,
@@ -52,6 +74,7 @@ impl Observer for Log {
             Event::ClockCorrected { seconds } => info!(seconds, "clock corrected"),
             Event::PaceChanged { per_second } => info!(per_second, "pace changed"),
             Event::LimitLearned { per_second } => info!(per_second, "limit learned"),
+            Event::CanaryHeld { users } => info!(users, "canary held"),
             Event::SentLate => debug!("a call left late"),
             Event::RunStopping { cause, in_flight } => {
                 info!(

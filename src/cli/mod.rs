@@ -4,6 +4,8 @@
 //! stands in a file for it, [`settings`] what it all means, [`account`] whom it is done for, [`lock`]
 //! lets one at a time, [`commands`] do it, [`outlook`] says what is about to happen, [`guards`] what
 //! a plan must keep to, [`printer`] says things, [`exit`] is the number at the end.
+//! Where nobody watches, [`unattended`] says who is told
+//! instead ([`log_file`], [`ping`], [`metrics`]) and what is kept ([`prune`]).
 
 pub mod account;
 pub mod args;
@@ -13,8 +15,13 @@ pub mod exit;
 pub mod guards;
 pub mod lock;
 pub mod log;
+pub mod log_file;
 mod look;
+pub mod metrics;
 pub mod outlook;
+pub mod ping;
 pub mod printer;
+pub mod prune;
 pub mod settings;
 pub mod table;
+pub mod unattended;

@@ -6,11 +6,18 @@
 //! nothing tears the bar.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::Mutex;
 
+use anyhow::Context;
+use tracing::subscriber::set_global_default;
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::exit::Exit;
+use super::log_file::LogFile;
 use super::settings::{Environment, SettingsError};
+use super::unattended::{LogFormat, Unattended};
 use crate::progress::screen::Screen;
 use crate::progress::{self, Face};
 use crate::report::words::{clean, count};
@@ -25,6 +32,8 @@ pub struct Printer {
     screen: Screen,
     quiet: bool,
     verbose: u8,
+    /// What is said is logged, too: there is a log beside the screen.
+    is_logged: bool,
 }
 
 impl Printer {
@@ -39,7 +48,13 @@ impl Printer {
             screen,
             quiet,
             verbose,
+            is_logged: false,
         }
+    }
+
+    /// The same, but what it says also goes into the log, however quiet it is.
+    pub fn logged(self, is_logged: bool) -> Self {
+        Self { is_logged, ..self }
     }
 
     /// Where it says things; progress belongs there, too.
@@ -54,6 +69,13 @@ impl Printer {
 
     /// Says what is good to know.
     pub fn say(&self, text: &str) {
+        if self.is_logged {
+            info!("{text}");
+        }
+        self.show(text);
+    }
+
+    fn show(&self, text: &str) {
         if !self.quiet {
             self.screen.line(text);
         }
@@ -68,12 +90,18 @@ impl Printer {
 
     /// Says what may need a person later.
     pub fn warn(&self, text: &str) {
-        self.say(&format!("warning: {text}"));
+        if self.is_logged {
+            warn!("{text}");
+        }
+        self.show(&format!("warning: {text}"));
     }
 
     /// Says what went wrong, however quiet it shall be: the chain of causes on one line, hints on
     /// lines of their own.
     pub fn error(&self, error: &anyhow::Error) {
+        if self.is_logged {
+            error!("{}", on_one_line(error));
+        }
         self.screen.line(&in_words(error));
     }
 
@@ -157,6 +185,13 @@ fn in_words(error: &anyhow::Error) -> String {
     [vec![first], hints].concat().join("\n")
 }
 
+/// An error and its hints, where there is one line for all.
+pub fn on_one_line(error: &anyhow::Error) -> String {
+    let words = in_words(error);
+    let words = words.strip_prefix("error: ").unwrap_or(&words);
+    words.replace('\n', "; ")
+}
+
 /// Sends log lines to the screen. `-v` shows this program's own at `info`, `-vv` at `debug`,
 /// `-vvv` at `trace`; of libraries only warnings, because a trace of theirs would show keys and
 /// people. `LCIC_SYNC_LOG` or `RUST_LOG` say it more precisely.
@@ -168,14 +203,47 @@ pub fn start_logging(
     environment: &dyn Environment,
 ) -> Result<(), SettingsError> {
     let filter = filter(printer.quiet, printer.verbose, environment)?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(printer.screen.clone())
-        .with_ansi(false)
-        .finish();
-    // A second start in one process (a test) keeps the first.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let screen = BoxMakeWriter::new(printer.screen.clone());
+    log_to(screen, filter, LogFormat::Text);
     Ok(())
+}
+
+/// The same for a run, which may have a log file instead. That gets `info` without being asked.
+///
+/// # Errors
+/// Those of [`start_logging`], and when the file can't be opened.
+pub fn start_log(
+    printer: &Printer,
+    unattended: &Unattended,
+    environment: &dyn Environment,
+) -> anyhow::Result<()> {
+    let (writer, quiet, verbose) = match &unattended.log_file {
+        None => {
+            let screen = BoxMakeWriter::new(printer.screen.clone());
+            (screen, printer.quiet, printer.verbose)
+        }
+        Some(path) => {
+            let file = LogFile::open(path).with_context(|| format!("{}", path.display()))?;
+            let file = BoxMakeWriter::new(Mutex::new(file));
+            (file, false, printer.verbose.max(1))
+        }
+    };
+    let filter = filter(quiet, verbose, environment)?;
+    log_to(writer, filter, unattended.log_format);
+    Ok(())
+}
+
+fn log_to(writer: BoxMakeWriter, filter: EnvFilter, format: LogFormat) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(false)
+        .log_internal_errors(false);
+    // A second start in one process (a test) keeps the first.
+    let _ = match format {
+        LogFormat::Text => set_global_default(builder.finish()),
+        LogFormat::Json => set_global_default(builder.json().flatten_event(true).finish()),
+    };
 }
 
 fn filter(

@@ -20,6 +20,8 @@ use super::config_file::ConfigError;
 use super::guards::{Guards, MaxChanges};
 use super::look::{Found, Look};
 pub use super::look::{Origin, Origins};
+use super::unattended::Unattended;
+use crate::canary;
 use crate::engine::Limits;
 use crate::engine::pacer::Rate;
 use crate::explain::{DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_OUTAGE};
@@ -63,6 +65,8 @@ pub struct Settings {
     pub until: Option<NaiveTime>,
     /// How long another run is waited for.
     pub wait_lock: Option<Duration>,
+    /// So many changes are sent first, and read back.
+    pub canary: Option<u64>,
     /// Don't ask before a large run.
     pub yes: bool,
     /// Where the ledger is; absolute.
@@ -77,6 +81,8 @@ pub struct Settings {
     pub verbose: u8,
     /// Show progress.
     pub progress: bool,
+    /// What matters when nobody watches.
+    pub unattended: Unattended,
     /// The command line, to be told to a person as the one to give again.
     pub repeat: Repeat,
     /// The configuration file that was read; absolute.
@@ -235,6 +241,7 @@ impl Settings {
             None => state_dir.join("reports"),
         };
         let (quiet, verbose) = loudness(&look, args)?;
+        let unattended = Unattended::resolve(&look, args, &state_dir)?;
         Ok(Self {
             inputs: args.files.clone(),
             endpoint: endpoint(&look, args)?,
@@ -266,13 +273,15 @@ impl Settings {
             max_duration: span(&look, "--max-duration", args.max_duration.as_deref())?,
             until: until.transpose()?,
             wait_lock: span(&look, "--wait-lock", args.wait_lock.as_deref())?,
+            canary: look.whole("--canary", args.canary.as_deref(), 1..=canary::MOST)?,
             yes: look.switch("--yes", args.yes)?,
             state_dir,
             report_dir,
             json: look.switch("--json", args.json)?,
-            quiet,
+            quiet: quiet || unattended.cron,
             verbose,
-            progress: !look.switch("--no-progress", args.no_progress)?,
+            progress: !look.switch("--no-progress", args.no_progress)? && !unattended.cron,
+            unattended,
             repeat: args.repeat(),
             config_file: look.file().map(|file| file.path.clone()),
             origins: look.into_origins(),
@@ -421,13 +430,15 @@ fn default_state_dir(look: &Look<'_>) -> Result<PathBuf, SettingsError> {
         note("XDG_STATE_HOME");
         return Ok(base.join("lcic-sync"));
     }
-    // cron and containers may leave HOME out.
-    let home = absolute("HOME").or_else(|| {
-        let passwd = environment.passwd()?;
-        home_of(environment.uid(), &passwd)
-    });
-    let home = home.ok_or(SettingsError::NoHome)?;
+    let home = home(environment).ok_or(SettingsError::NoHome)?;
     Ok(home.join(".local/state/lcic-sync"))
+}
+
+/// The home directory of who runs this. cron and containers may leave HOME out.
+pub fn home(environment: &dyn Environment) -> Option<PathBuf> {
+    let home = environment.filled("HOME").map(PathBuf::from);
+    home.filter(|path| path.is_absolute())
+        .or_else(|| home_of(environment.uid(), &environment.passwd()?))
 }
 
 /// The home directory of a user in the text of `/etc/passwd`: the sixth of seven cells.

@@ -611,13 +611,7 @@ impl Engine {
                 Fields::from_fn(|field| sent[field] && before[field])
             }
         };
-        effects.push(Effect::Tell(Event::RowsSettled {
-            outcome: ending.outcome(),
-            rows: held.change.rows.len() as u64,
-            at: held.change.rows.first().map(|row| row.at),
-            code: ending.fault().map(|fault| fault.code.clone()),
-        }));
-        effects.push(Effect::Settle(Settlement {
+        let settlement = Settlement {
             mark,
             change: held.change,
             ending,
@@ -626,7 +620,9 @@ impl Engine {
             latency: held.latency,
             in_doubt,
             may_arrive_late,
-        }));
+        };
+        effects.push(Effect::Tell(settlement.told()));
+        effects.push(Effect::Settle(settlement));
     }
 }
 

@@ -109,6 +109,18 @@ pub struct Settlement {
     pub may_arrive_late: bool,
 }
 
+impl Settlement {
+    /// The event that tells of it.
+    pub fn told(&self) -> Event {
+        Event::RowsSettled {
+            outcome: self.ending.outcome(),
+            rows: self.change.rows.len() as u64,
+            at: self.change.rows.first().map(|row| row.at),
+            code: self.ending.fault().map(|fault| fault.code.clone()),
+        }
+    }
+}
+
 /// How a change ended, with the particulars of each way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {

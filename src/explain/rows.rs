@@ -89,6 +89,12 @@ pub static ROWS: &[RowEntry] = &[
         "run again: setting the same values twice is harmless",
     ),
     entry(
+        "not shown",
+        Outcome::Unknown,
+        "the service accepted the change, and did not show it when the canary was read back",
+        "look the user up with DescribeUser; when you know why, run again: it is sent again",
+    ),
+    entry(
         "unclear answer",
         Outcome::Unknown,
         "the service failed without saying how far it got, and the run stopped before a better answer came",

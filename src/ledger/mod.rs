@@ -16,6 +16,7 @@ pub mod recover;
 pub mod schema;
 pub mod write;
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -186,6 +187,20 @@ impl Ledger {
             .db
             .query_row(number, [run_id], |row| row.get(0))
             .optional()?)
+    }
+
+    /// The runs whose `failures.csv` still waits to be worked on (rule T5), and those that did not
+    /// end: by their ids.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn runs_with_open_failures(&self) -> Result<BTreeSet<String>> {
+        let mut select = self.db.prepare(
+            "SELECT run_id FROM run WHERE ended_at IS NULL OR run IN
+               (SELECT open_run FROM user WHERE open_run IS NOT NULL AND closed_run IS NULL)",
+        )?;
+        let runs = select.query_map([], |row| row.get(0))?;
+        Ok(runs.collect::<std::result::Result<_, _>>()?)
     }
 
     /// The calls per second that the service said it allows, if that was lately (rule P3).

@@ -82,7 +82,10 @@ impl View {
                 self.waiting = None;
             }
             Event::PaceChanged { per_second } => self.rate = *per_second,
-            Event::ClockCorrected { .. } | Event::SentLate | Event::LimitLearned { .. } => {}
+            Event::ClockCorrected { .. }
+            | Event::SentLate
+            | Event::CanaryHeld { .. }
+            | Event::LimitLearned { .. } => {}
         }
     }
 
@@ -273,6 +276,10 @@ pub fn warning(event: &Event) -> Option<String> {
                 "warning: this machine's clock is {by} {differs} the service's; calls are signed for the service's clock"
             ))
         }
+        Event::CanaryHeld { users } => Some(format!(
+            "canary: {} read back, all as sent",
+            count(*users, "user")
+        )),
         Event::RunStopping { cause, in_flight } => {
             let mut words = format!("stopping: {}", reason(cause));
             if *in_flight > 0 {

@@ -21,7 +21,14 @@ impl Repeat {
     pub fn for_failures(&self, failures: &Path) -> Self {
         Self {
             files: vec![failures.to_string_lossy().into_owned()],
-            ..self.without(&["--all", "--limit", "--max-age", "--min-rows", "--seed"])
+            ..self.without(&[
+                "--all",
+                "--limit",
+                "--canary",
+                "--max-age",
+                "--min-rows",
+                "--seed",
+            ])
         }
     }
 

@@ -151,6 +151,7 @@ impl Observer for Tally {
             | Event::OutageEnded { .. }
             | Event::Waiting { .. }
             | Event::ClockCorrected { .. }
+            | Event::CanaryHeld { .. }
             | Event::RunStopping { .. } => {}
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::repeat::Repeat;
 use super::summary::{Failures, Summary};
-use crate::event::StopCause;
+use crate::event::{CanaryFailure, StopCause};
 use crate::explain::{Listed, explain};
 use crate::model::{Counts, Fault, Outcome};
 
@@ -55,6 +55,21 @@ pub fn reason(cause: &StopCause) -> String {
         StopCause::InputChanged(at) => {
             format!("{}: the input changed while it was read", clean(at))
         }
+        StopCause::Canary(CanaryFailure::NotShown { users, of, first }) => format!(
+            "of {} read back, {} don't show what the service accepted, the first in line {} of file {}; beyond the canary nothing was sent",
+            count(*of, "user"),
+            thousands(*users),
+            first.line,
+            first.file + 1
+        ),
+        StopCause::Canary(CanaryFailure::NoneAccepted { of }) => format!(
+            "can't verify: of {} none was accepted; beyond the canary nothing was sent",
+            count(*of, "change")
+        ),
+        StopCause::Canary(CanaryFailure::Unread(fault)) => format!(
+            "can't verify: {}; the canary was accepted, beyond it nothing was sent\nhint: reading back needs the permission for lcic:DescribeUser",
+            fault_in_words(fault)
+        ),
     }
 }
 
@@ -200,6 +215,7 @@ impl Words<'_> {
         let left = self.left();
         let says = match (by, self.summary.exit_code) {
             (_, 1) => "An error inside of lcic-sync: what it says about rows can't be relied on",
+            (Some("canary"), _) => "Stopped by the canary",
             (_, 4) => "Refused before anything was sent",
             (Some("signal"), 130 | 143) if left == 0 => {
                 "Stopped by a signal before anything was sent"
@@ -284,7 +300,7 @@ impl Words<'_> {
 
     fn mend(&self) -> Option<String> {
         let counts = &self.summary.counts;
-        if self.summary.exit_code == 1 || self.summary.exit_code == 4 {
+        if self.summary.exit_code == 1 || self.was_refused() {
             return None;
         }
         let bad = [(counts.failed, "failed"), (counts.invalid, "invalid")];
@@ -312,7 +328,7 @@ impl Words<'_> {
 
     fn files(&self) -> Option<String> {
         let counts = &self.summary.counts;
-        let wrote_rows = counts.read > counts.unchanged && self.summary.exit_code != 4;
+        let wrote_rows = counts.read > counts.unchanged && !self.was_refused();
         wrote_rows.then(|| format!("Row by row: {}", self.shown("results.csv")))
     }
 
@@ -352,6 +368,11 @@ impl Words<'_> {
         // Of the last resort's line nobody learns anything.
         let is_known = explanation.listed != Listed::Nowhere;
         is_known.then(|| format!("that is: {}", explanation.brief()))
+    }
+
+    /// Refused before anything was sent: there are no files of rows.
+    fn was_refused(&self) -> bool {
+        self.summary.exit_code == 4 && self.summary.stopped_by.as_deref() != Some("canary")
     }
 
     /// Rows that the same command would take up again.

@@ -117,6 +117,10 @@ impl<F: Fn(usize, &str, &Values) -> Say + Send + Sync + 'static> Transport for S
         };
         (self.script)(number, user.as_str(), &send).say().await
     }
+
+    async fn describe(&self, _: UserId) -> Result<Reply, CallError> {
+        unreachable!("no script has a canary")
+    }
 }
 
 fn shown(send: &Values) -> String {
@@ -264,6 +268,7 @@ impl Stage {
                 clock: Clock::start_with(self.wall.clone()),
                 until: None,
                 observers: Box::new(told.clone()),
+                canary: None,
             },
             dir,
             told,
@@ -1018,6 +1023,10 @@ impl Transport for Service {
             model.decide(now, user.as_str(), &send)
         };
         say.say().await
+    }
+
+    async fn describe(&self, _: UserId) -> Result<Reply, CallError> {
+        unreachable!("no life has a canary")
     }
 }
 

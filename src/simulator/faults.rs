@@ -27,7 +27,7 @@
 //!   or `after` (it is made, and the answer suffers).
 //!
 //! A fault that stands in front of the service (anything `before` but an error code) comes before
-//! every check and uses up no quota. Error codes, and everything `after`, come from behind the
+//! every check and uses up no quota. Error codes, `not-applied` and everything `after`, come from behind the
 //! checks of key and quota, so a call refused there leaves them for the next.
 
 use rand::{RngExt, SeedableRng};
@@ -110,6 +110,8 @@ pub enum Fault {
     Truncated,
     /// The change is made, and the envelope of success has no RequestId.
     NoRequestId,
+    /// The service says that the change is made, and does not make it.
+    NotApplied,
 }
 
 impl Fault {
@@ -131,7 +133,7 @@ impl Fault {
             | Self::Reset { when }
             | Self::Silence { when }
             | Self::Delay { when, .. } => *when,
-            Self::Redirect { .. } => Moment::Before,
+            Self::Redirect { .. } | Self::NotApplied => Moment::Before,
             Self::Truncated | Self::NoRequestId => Moment::After,
         }
     }
@@ -148,12 +150,13 @@ impl Fault {
             Self::Delay { .. } => "delay",
             Self::Truncated => "truncated",
             Self::NoRequestId => "no-request-id",
+            Self::NotApplied => "not-applied",
         }
     }
 
     fn place(&self) -> Place {
         match (self, self.when()) {
-            (Self::Error { .. }, _) | (_, Moment::After) => Place::Inside,
+            (Self::Error { .. } | Self::NotApplied, _) | (_, Moment::After) => Place::Inside,
             (_, Moment::Before) => Place::InFront,
         }
     }
@@ -327,6 +330,7 @@ impl Chance {
             "silence-after" => Fault::Silence { when: after },
             "truncated" => Fault::Truncated,
             "no-request-id" => Fault::NoRequestId,
+            "not-applied" => Fault::NotApplied,
             code if code.starts_with(|first: char| first.is_ascii_uppercase()) => {
                 Fault::error(code)
             }
@@ -341,7 +345,7 @@ impl Chance {
     }
 
     /// The names that [`Chance::parse`] knows.
-    pub const NAMES: [&str; 11] = [
+    pub const NAMES: [&str; 12] = [
         "internal-error",
         "throttled",
         "bad-gateway",
@@ -353,6 +357,7 @@ impl Chance {
         "silence-after",
         "truncated",
         "no-request-id",
+        "not-applied",
     ];
 }
 
@@ -467,6 +472,7 @@ mod tests {
                 "error",
                 "garbage",
                 "no-request-id",
+                "not-applied",
                 "redirect",
                 "reset",
                 "silence",

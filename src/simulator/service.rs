@@ -296,6 +296,9 @@ impl Service {
         if let Some((refusal, Moment::Before)) = instead {
             return (Err(refusal), after);
         }
+        if action == Action::ModifyUserProfile && after == Some(Fault::NotApplied) {
+            return (Ok(Map::new()), None);
+        }
         let done = carry_out(action, parsed, &mut state.users);
         if done.is_ok() && action == Action::ModifyUserProfile {
             state.stats.applied += 1;
@@ -337,8 +340,8 @@ impl Service {
                 "application/json",
                 r#"{"Response":{}}"#.into(),
             )),
-            // Both are dealt with before anything is spoilt: one is the answer, one only waits.
-            Fault::Error { .. } | Fault::Delay { .. } => Reply::Whole(answer),
+            // All are dealt with before anything is spoilt: one is the answer, one only waits.
+            Fault::Error { .. } | Fault::Delay { .. } | Fault::NotApplied => Reply::Whole(answer),
         }
     }
 

@@ -1,4 +1,4 @@
-//! One call of `ModifyUserProfile` over HTTP: build the body, sign it, send it, read the answer.
+//! One call over HTTP, of `ModifyUserProfile` or `DescribeUser`: build the body, sign it, send it, read the answer.
 //!
 //! [`Transport`] is the seam: the run loop knows nothing else, and tests put a scripted double in
 //! its place. [`HttpTransport`] is the real one. What it holds to:
@@ -43,8 +43,10 @@ pub use super::http::ClientError;
 
 /// The service's name in the signature: a constant, never taken from the host (PROTOCOL §a.2).
 pub const SERVICE: &str = "lcic";
-/// The action.
-pub const ACTION: &str = "ModifyUserProfile";
+/// The action that sets.
+pub const MODIFY: &str = "ModifyUserProfile";
+/// The action that shows.
+pub const DESCRIBE: &str = "DescribeUser";
 /// The version of the API (PROTOCOL §c.1).
 pub const VERSION: &str = "2022-08-17";
 
@@ -73,6 +75,9 @@ pub trait Transport: Send + Sync + 'static {
         user: UserId,
         send: Values,
     ) -> impl Future<Output = Result<Reply, CallError>> + Send;
+
+    /// Makes one call that asks what the service holds for `user`.
+    fn describe(&self, user: UserId) -> impl Future<Output = Result<Reply, CallError>> + Send;
 }
 
 /// Tells the time of day. Injected, so that tests can lie.
@@ -141,6 +146,7 @@ impl HttpTransport {
     /// Signs a body for this moment.
     fn request(
         &self,
+        action: &'static str,
         body: Vec<u8>,
         keys: &Generation,
         at: DateTime<Utc>,
@@ -161,6 +167,7 @@ impl HttpTransport {
         let mut request = Request::new(Method::POST, self.url.clone());
         *request.headers_mut() = self.headers.clone();
         let headers = request.headers_mut();
+        headers.insert(X_TC_ACTION, HeaderValue::from_static(action));
         headers.insert(X_TC_TIMESTAMP, HeaderValue::from(at.timestamp()));
         headers.insert(AUTHORIZATION, authorization);
         if let Some(token) = keys.token() {
@@ -202,12 +209,23 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     async fn modify(&self, user: UserId, send: Values) -> Result<Reply, CallError> {
-        let body = to_body(&user, &send);
+        self.call(MODIFY, to_body(&user, &send)).await
+    }
+
+    async fn describe(&self, user: UserId) -> Result<Reply, CallError> {
+        // A body that sets nothing names the user and nothing else.
+        self.call(DESCRIBE, to_body(&user, &Values::default()))
+            .await
+    }
+}
+
+impl HttpTransport {
+    async fn call(&self, action: &'static str, body: Vec<u8>) -> Result<Reply, CallError> {
         let Some(keys) = self.keys.ready() else {
             return Err(self.renew().await);
         };
         let moment = self.skew.now();
-        let request = self.request(body, &keys, moment.at)?;
+        let request = self.request(action, body, &keys, moment.at)?;
         let response = self
             .client
             .execute(request)
@@ -222,9 +240,7 @@ impl Transport for HttpTransport {
         }
         Ok(reply)
     }
-}
 
-impl HttpTransport {
     /// Renews keys that have ended. The call does not leave with the new ones: it has outlived its
     /// permit, and those that waited with it would all leave at once (rule P2).
     async fn renew(&self) -> CallError {
@@ -301,7 +317,6 @@ fn headers(endpoint: &Endpoint) -> Result<HeaderMap, ClientError> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     let host = HeaderValue::from_str(endpoint.host_header()).map_err(odd)?;
     headers.insert(HOST, host);
-    headers.insert(X_TC_ACTION, HeaderValue::from_static(ACTION));
     headers.insert(X_TC_VERSION, HeaderValue::from_static(VERSION));
     headers.insert(X_TC_LANGUAGE, HeaderValue::from_static("en-US"));
     Ok(headers)

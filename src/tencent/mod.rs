@@ -7,8 +7,9 @@
 //! - [`answer`]: what came back of a call, and [`verdict`]: what that means for the change.
 //! - [`credentials`]: where the keys come from, and how they stay fresh.
 //! - [`endpoint`]: where the calls go.
-//! - [`client`]: one call over HTTP. (`http`: what all HTTP clients here have in common; `skew`: how
+//! - [`client`]: one call over HTTP. ([`http`]: what all HTTP clients here have in common; `skew`: how
 //!   far this machine's clock is off.)
+//! - [`profile`]: what a user's answer shows.
 
 pub mod sign;
 
@@ -22,7 +23,9 @@ pub mod endpoint;
 
 pub mod client;
 
-mod http;
+pub mod http;
+
+pub mod profile;
 
 mod skew;
 

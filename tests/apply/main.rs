@@ -5,6 +5,7 @@
 mod support;
 
 mod accounts;
+mod canary;
 mod feedback;
 mod flags;
 mod input;
@@ -13,4 +14,5 @@ mod outages;
 mod pace;
 mod resume;
 mod stops;
+mod unattended;
 mod whole;

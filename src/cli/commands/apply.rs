@@ -5,7 +5,8 @@
 //! before it (usage, configuration, the lock) leave a message and a number.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,17 +14,23 @@ use anyhow::{Context, anyhow};
 use chrono::{DateTime, Local, SecondsFormat, Utc};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_blocking;
+use tracing::{error, info};
 
 use super::plan;
+use crate::canary::Canary;
 use crate::cli::account::{account, find_keys, open_keys};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::guards::shrank;
 use crate::cli::lock;
 use crate::cli::log::Log;
+use crate::cli::metrics;
 use crate::cli::outlook;
-use crate::cli::printer::{Printer, must_ask, question, start_logging};
+use crate::cli::ping::Ping;
+use crate::cli::printer::{Printer, must_ask, on_one_line, question, start_log};
+use crate::cli::prune::prune;
 use crate::cli::settings::{Origin, Settings, System};
+use crate::cli::unattended::{Unattended, line};
 use crate::clock::{Clock, Deadline};
 use crate::engine::Engine;
 use crate::event::{Event, Fanout, Observer, StopCause};
@@ -34,10 +41,11 @@ use crate::plan::rows::Rows;
 use crate::prepare::{self, Opened, PrepareError};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
+use crate::report::repeat::PROGRAM;
 use crate::report::results::ResultFiles;
 use crate::report::summary::{Calls, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary};
 use crate::report::tally::Tally;
-use crate::report::words::{last_words, reason};
+use crate::report::words::{count, last_words, reason};
 use crate::run::Run;
 use crate::signals;
 use crate::state::{StateDir, make_private_dir, point_latest};
@@ -73,14 +81,74 @@ pub async fn main(args: &ApplyArgs) -> Result<Exit, (Exit, anyhow::Error)> {
         )));
     }
     follow_latest(&mut settings);
-    let printer = &Printer::new(settings.quiet, settings.verbose);
-    start_logging(printer, &System).map_err(|error| usage(error.into()))?;
+    let settings = &settings;
+    let Unattended { cron, log_file, .. } = &settings.unattended;
+    let printer = Printer::new(settings.quiet, settings.verbose).logged(log_file.is_some());
+    let printer = &printer;
+    keep_inputs(settings).map_err(usage)?;
+    if let Some(directory) = log_file.as_deref().and_then(Path::parent)
+        && directory == settings.state_dir
+    {
+        // The log's place by default; what is wrong with it is told by who needs it more.
+        let _ = make_private_dir(directory);
+    }
+    start_log(printer, &settings.unattended, &System).map_err(usage)?;
     if let Some(file) = &settings.config_file {
         // One that was not asked for may be a surprise.
         printer.say(&format!("settings from {}", file.display()));
     }
-    let keys = find_keys(&System).map_err(usage)?;
-    Ok(run(&settings, keys, printer).await?.exit)
+    let ping = Ping::start(settings, printer);
+    let done = match find_keys(&System) {
+        Ok(keys) => run(settings, keys, printer).await,
+        Err(error) => Err(usage(error)),
+    };
+    let (exit, summary) = match &done {
+        Ok(Done { exit, summary }) => (*exit, summary.as_ref().map(|(summary, _)| summary)),
+        Err((exit, _)) => (*exit, None),
+    };
+    if let Some(path) = &settings.unattended.metrics_file
+        && let Err(error) = metrics::save(path, &settings.state_dir, exit, summary, Utc::now())
+    {
+        printer.warn(&format!("--metrics-file {}: {error}", path.display()));
+    }
+    if let Some(ping) = ping {
+        ping.end(exit, summary, printer).await;
+    }
+    match done {
+        Ok(_) => Ok(exit),
+        Err((exit, error)) => {
+            let line = on_one_line(&error);
+            if log_file.is_some() {
+                error!("{line}");
+            }
+            Err((exit, if *cron { anyhow!(line) } else { error }))
+        }
+    }
+}
+
+/// Refuses to write over an input.
+fn keep_inputs(settings: &Settings) -> anyhow::Result<()> {
+    let identity = |path: &Path| {
+        let found = fs::metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    let Unattended {
+        log_file,
+        metrics_file,
+        ..
+    } = &settings.unattended;
+    for (flag, output) in [("--log-file", log_file), ("--metrics-file", metrics_file)] {
+        let Some(output) = output else { continue };
+        let mut inputs = settings.inputs.iter().map(Path::new);
+        if identity(output).is_some_and(|found| inputs.any(|input| identity(input) == Some(found)))
+        {
+            let output = output.display();
+            return Err(anyhow!(
+                "{flag} {output}: is an input, and is not written to"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Names the inputs that lie among the reports by where they really are: `latest` will point to
@@ -169,7 +237,19 @@ pub async fn run(
         Err(Refused::Stopped(cause)) => (Counts::default(), Some(cause), None),
         Err(Refused::Because(error)) => (Counts::default(), None, Some(error)),
     };
-    Ok(applying.finish(counts, stopped, refused))
+    let done = applying.finish(counts, stopped, refused);
+    if let Some(keep) = settings.unattended.keep_runs {
+        let (reports, ledger) = (&settings.report_dir, state.ledger());
+        match prune(reports, &ledger, keep, &settings.inputs) {
+            Ok(0) => {}
+            Ok(n_runs) => printer.detail(&format!(
+                "removed the directories of {}",
+                count(n_runs as u64, "old run")
+            )),
+            Err(error) => printer.warn(&format!("--keep-runs: {error}")),
+        }
+    }
+    Ok(done)
 }
 
 /// Of `--until`, as far as it was resolved, and `--max-duration` the one that comes first.
@@ -321,6 +401,7 @@ impl Applying<'_> {
             clock,
             until,
             observers: Box::new(self.observers()),
+            canary: self.settings.canary.map(Canary::new),
         };
         let signals = self.signals.take().expect("listened to since the start");
         let mut ended = run.go(signals).await;
@@ -365,7 +446,7 @@ impl Applying<'_> {
         let rate = self.settings.limits.rate;
         Fanout(vec![
             Box::new(Shared(self.tally.clone())),
-            Box::new(Log),
+            Box::new(Log::new(&self.settings.inputs)),
             Box::new(Progress::new(face, self.printer.screen(), rate)),
         ])
     }
@@ -476,7 +557,12 @@ impl Applying<'_> {
                 summary.exit_code = exit.number();
             }
         }
-        let words = last_words(&summary, &self.dir, &self.settings.repeat);
+        let line = line(exit, &summary, &self.dir);
+        info!("{line}");
+        let words = match self.settings.unattended.cron {
+            true => format!("{PROGRAM}: {line}\n"),
+            false => last_words(&summary, &self.dir, &self.settings.repeat),
+        };
         self.printer.last_words(&words, exit);
         if self.settings.json
             && let Err(error) = self.printer.data(&summary.to_json())

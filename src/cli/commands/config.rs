@@ -1,6 +1,7 @@
 //! `config`: every setting of `apply` and where it comes from, after the same resolution. What it
 //! prints is a configuration file again.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,6 +12,7 @@ use crate::cli::args::{ApplyArgs, Cli};
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
 use crate::cli::settings::{ENDPOINT_INTL, Environment, Origin, Settings, System};
+use crate::cli::unattended::PingUrl;
 
 /// The flags of `config`: those of `apply`, so that a line can be tried as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -85,17 +87,14 @@ fn shown(settings: &Settings) -> Vec<Shown> {
 
 fn value(settings: &Settings, flag: &str) -> Value {
     let limits = &settings.limits;
+    let unattended = &settings.unattended;
     match flag {
         "endpoint" => settings.endpoint.as_str().into(),
         "site" if settings.origins.is_default(flag) => Value::Null,
         "site" if settings.endpoint == ENDPOINT_INTL => "intl".into(),
         "site" => "cn".into(),
         "account" => settings.account.as_deref().into(),
-        "ca-file" => settings
-            .ca_file
-            .as_ref()
-            .map(|path| path.to_string_lossy())
-            .into(),
+        "ca-file" => path(settings.ca_file.as_deref()),
         "rate" => number(limits.rate.get()),
         "concurrency" => limits.concurrency.into(),
         "max-attempts" => limits.max_attempts.into(),
@@ -118,6 +117,7 @@ fn value(settings: &Settings, flag: &str) -> Value {
             .map(|until| until.format("%H:%M").to_string())
             .into(),
         "wait-lock" => time(settings.wait_lock),
+        "canary" => settings.canary.into(),
         "yes" => settings.yes.into(),
         "state-dir" => settings.state_dir.to_string_lossy().into(),
         "report-dir" => settings.report_dir.to_string_lossy().into(),
@@ -125,6 +125,12 @@ fn value(settings: &Settings, flag: &str) -> Value {
         "quiet" => settings.quiet.into(),
         "verbose" => settings.verbose.into(),
         "no-progress" => (!settings.progress).into(),
+        "cron" => unattended.cron.into(),
+        "log-file" => path(unattended.log_file.as_deref()),
+        "log-format" => unattended.log_format.name().into(),
+        "keep-runs" => unattended.keep_runs.into(),
+        "ping-url" => unattended.ping_url.as_ref().map(PingUrl::to_string).into(),
+        "metrics-file" => path(unattended.metrics_file.as_deref()),
         // Each run has another.
         "seed" if settings.origins.is_default(flag) => Value::Null,
         "seed" => limits.seed.into(),
@@ -135,6 +141,10 @@ fn value(settings: &Settings, flag: &str) -> Value {
 fn time(time: Option<Duration>) -> Value {
     let shown = time.map(|time| humantime::format_duration(time).to_string());
     shown.into()
+}
+
+fn path(path: Option<&Path>) -> Value {
+    path.map(|path| path.to_string_lossy()).into()
 }
 
 /// Without a point where none is needed.
@@ -168,6 +178,8 @@ fn line(shown: &Shown) -> String {
     match value {
         Value::Null if name == "seed" => format!("# {name}: another one for each run"),
         Value::Null => format!("# {name}: not set"),
+        // It is a secret, and what is shown of it is no URL.
+        value if name == "ping-url" => format!("# {name}: {value}"),
         // Its texts are escaped as TOML's are; only this one character is not.
         value => format!("{name} = {value}").replace('\u{7F}', "\\u007F"),
     }

@@ -58,7 +58,7 @@ pub struct SimulateArgs {
 
     /// What may go wrong with any call: FAULT=PROBABILITY, several with commas. FAULT is
     /// internal-error, throttled, bad-gateway, too-many-requests, garbage, reset, reset-after,
-    /// silence, silence-after, truncated, no-request-id, or an error code of the service
+    /// silence, silence-after, truncated, no-request-id, not-applied, or an error code of the service
     #[arg(long, value_name = "FAULT=P", value_delimiter = ',', value_parser = Chance::parse)]
     pub chance: Vec<Chance>,
 

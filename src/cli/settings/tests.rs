@@ -4,6 +4,7 @@ use clap::{CommandFactory, Parser};
 
 use super::*;
 use crate::cli::args::{Cli, Command};
+use crate::cli::unattended::LogFormat;
 use crate::report::repeat::PROGRAM;
 
 /// Surroundings that a test makes up.
@@ -129,12 +130,19 @@ fn every_flag_is_read_from_its_variable() {
         ("MAX_DURATION", "2h"),
         ("UNTIL", "06:00"),
         ("WAIT_LOCK", "5m"),
+        ("CANARY", "7"),
         ("YES", "true"),
         ("STATE_DIR", "state"),
         ("REPORT_DIR", "/reports"),
         ("JSON", "yes"),
         ("VERBOSE", "2"),
         ("NO_PROGRESS", "on"),
+        ("CRON", "1"),
+        ("LOG_FILE", "/var/log/sync"),
+        ("LOG_FORMAT", "json"),
+        ("KEEP_RUNS", "9"),
+        ("PING_URL", "https://hc.example/uuid"),
+        ("METRICS_FILE", "x.prom"),
         ("SEED", "8"),
     ]
     .map(|(name, value)| (format!("LCIC_SYNC_{name}"), value));
@@ -171,6 +179,20 @@ fn every_flag_is_read_from_its_variable() {
     assert_eq!(settings.guards.min_rows, Some(9));
     assert_eq!(settings.until, NaiveTime::from_hms_opt(6, 0, 0));
     assert!(settings.yes && settings.json && !settings.progress);
+    assert_eq!(settings.canary, Some(7));
+    let unattended = &settings.unattended;
+    assert!(unattended.cron && unattended.keep_runs == Some(9));
+    assert_eq!(
+        unattended.log_file.as_deref(),
+        Some(Path::new("/var/log/sync"))
+    );
+    assert_eq!(unattended.log_format, LogFormat::Json);
+    assert_eq!(
+        unattended.metrics_file.as_deref(),
+        Some(Path::new("/srv/x.prom"))
+    );
+    let shown = format!("{unattended:?}");
+    assert!(!shown.contains("uuid"), "{shown}");
     assert_eq!(settings.verbose, 2);
     assert_eq!(settings.state_dir, Path::new("/srv/state"));
     assert_eq!(settings.report_dir, Path::new("/reports"));
@@ -391,18 +413,25 @@ fn every_flag_can_stand_in_the_file() {
         ("account", "\"school\""),
         ("all", "true"),
         ("ca-file", "\"ca.pem\""),
+        ("canary", "5"),
         ("concurrency", "2"),
         ("dry-run", "true"),
+        ("cron", "false"),
         ("endpoint", "\"http://127.0.0.1:1\""),
         ("json", "true"),
+        ("keep-runs", "30"),
         ("limit", "1_000"),
         ("max-age", "\"30d\""),
+        ("log-file", "\"sync.log\""),
+        ("log-format", "\"json\""),
         ("max-attempts", "0x3"),
         ("max-changes", "\"500\""),
         ("max-duration", "\"2h\""),
         ("max-outage", "\"5m\""),
         ("min-rows", "9"),
+        ("metrics-file", "\"x.prom\""),
         ("no-progress", "true"),
+        ("ping-url", "\"https://hc.example/uuid\""),
         ("quiet", "false"),
         ("rate", "1.5"),
         ("report-dir", "\"/reports\""),
@@ -439,6 +468,12 @@ fn every_flag_can_stand_in_the_file() {
     let limits = settings.limits;
     assert_eq!((limits.rate.get(), limits.concurrency), (1.5, 2));
     assert_eq!((limits.max_attempts, limits.seed), (3, 8));
+    let unattended = &settings.unattended;
+    assert_eq!((settings.canary, unattended.keep_runs), (Some(5), Some(30)));
+    assert_eq!(
+        unattended.log_file.as_deref(),
+        Some(Path::new("/srv/night/sync.log"))
+    );
     assert_eq!(limits.max_outage, Duration::from_secs(300));
     assert_eq!(settings.timeout, Duration::from_secs(4));
     assert!(settings.wishes.all && settings.wishes.limit == Some(1000));

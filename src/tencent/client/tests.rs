@@ -94,7 +94,7 @@ async fn only_fields_to_set_travel_and_a_temporary_key_brings_its_token() {
 async fn debug_of_a_request_shows_neither_token_nor_signature() {
     let transport = transport(&settings("http://127.0.0.1:1", Some("hush-token")));
     let keys = transport.keys.for_call().await.unwrap();
-    let request = transport.request(b"hush-name".to_vec(), &keys, moment(NOON));
+    let request = transport.request(MODIFY, b"hush-name".to_vec(), &keys, moment(NOON));
     let shown = format!("{:?}", request.unwrap());
     assert!(shown.contains("x-tc-token"), "{shown}");
     for secret in ["hush", "Signature=", ID] {
@@ -498,6 +498,10 @@ async fn a_call_fits_into_a_task_and_a_double_into_its_place() {
     impl Transport for Double {
         async fn modify(&self, _: UserId, _: Values) -> Result<Reply, CallError> {
             tokio::time::sleep(Duration::from_millis(1)).await;
+            Ok(Reply::new(200, OK))
+        }
+
+        async fn describe(&self, _: UserId) -> Result<Reply, CallError> {
             Ok(Reply::new(200, OK))
         }
     }

@@ -1,0 +1,128 @@
+//! What matters to a run that nobody watches: how it is logged, who is told of it, what of it is
+//! kept. From here the settings come; [`super::log_file`], [`super::ping`], [`super::metrics`] and
+//! [`super::prune`] do what they say.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::args::ApplyArgs;
+use super::exit::Exit;
+use super::look::Look;
+use super::settings::SettingsError;
+use crate::report::summary::Summary;
+use crate::report::words::{clean, outcomes};
+
+/// The settings of this module.
+#[derive(Debug, Clone, Default)]
+pub struct Unattended {
+    /// Silent when all is well, one line when not.
+    pub cron: bool,
+    /// Where log lines go instead of the screen; absolute.
+    pub log_file: Option<PathBuf>,
+    /// How they are written.
+    pub log_format: LogFormat,
+    /// How many run directories are kept.
+    pub keep_runs: Option<u64>,
+    /// Who is told of starts and ends.
+    pub ping_url: Option<PingUrl>,
+    /// Where numbers are left for Prometheus; absolute.
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Where a monitor takes pings. Who knows the URL can tell the monitor anything, so it is a secret:
+/// only [`PingUrl::url`] gives it away.
+#[derive(Debug, Clone)]
+pub struct PingUrl(SecretString);
+
+impl PingUrl {
+    fn read(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let fits = matches!(url.scheme(), "http" | "https") && url.fragment().is_none();
+        fits.then(|| Self(text.to_owned().into()))
+    }
+
+    /// The URL itself.
+    pub fn url(&self) -> Url {
+        Url::parse(self.0.expose_secret()).expect("read before it became one")
+    }
+}
+
+impl fmt::Display for PingUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url();
+        write!(f, "{}://{}/…", url.scheme(), url.host_str().unwrap_or("…"))
+    }
+}
+
+impl Unattended {
+    /// Resolves what was typed. `state_dir` is where the log goes that nobody named a place for.
+    pub(super) fn resolve(
+        look: &Look<'_>,
+        args: &ApplyArgs,
+        state_dir: &Path,
+    ) -> Result<Self, SettingsError> {
+        let cron = look.switch("--cron", args.cron)?;
+        let log_file = look.path("--log-file", args.log_file.as_deref())?;
+        let log_format = look.value("--log-format", args.log_format.as_deref())?;
+        let log_format = log_format.map(|found| {
+            found.read("text or json", |text| {
+                let formats = [LogFormat::Text, LogFormat::Json].into_iter();
+                formats.into_iter().find(|format| format.name() == text)
+            })
+        });
+        let ping_url = look.value("--ping-url", args.ping_url.as_deref())?;
+        let ping_url = ping_url.map(|found| {
+            let read = found.read("an http or https URL", PingUrl::read);
+            read.map_err(|error| match error {
+                SettingsError::Value { name, expected, .. } => SettingsError::Value {
+                    name,
+                    found: "…".into(),
+                    expected,
+                },
+                other => other,
+            })
+        });
+        Ok(Self {
+            log_file: log_file.or_else(|| cron.then(|| state_dir.join("lcic-sync.log"))),
+            log_format: log_format.transpose()?.unwrap_or_default(),
+            keep_runs: look.whole("--keep-runs", args.keep_runs.as_deref(), 1..=u64::MAX)?,
+            ping_url: ping_url.transpose()?,
+            metrics_file: look.path("--metrics-file", args.metrics_file.as_deref())?,
+            cron,
+        })
+    }
+}
+
+/// How a run ended, in one line for a mail or a log: outcome, counts, and where to read more.
+pub fn line(exit: Exit, summary: &Summary, directory: &Path) -> String {
+    let mut outcome = format!("exit {}: {}", exit.number(), exit.meaning());
+    if let Some(message) = &summary.message {
+        let lines: Vec<String> = message.lines().map(clean).collect();
+        outcome += &format!(": {}", lines.join("; "));
+    }
+    let counts = outcomes(&summary.counts);
+    format!("{outcome}; {counts}; {}", directory.display())
+}
