@@ -445,7 +445,8 @@ fn every_flag_can_stand_in_the_file() {
         ("wait-lock", "\"5m\""),
         ("yes", "true"),
     ];
-    let listed: Vec<&str> = lines.iter().map(|(name, _)| *name).collect();
+    let mut listed: Vec<&str> = lines.iter().map(|(name, _)| *name).collect();
+    listed.sort_unstable();
     let known = crate::cli::config_file::kinds();
     assert_eq!(known.keys().map(String::as_str).collect::<Vec<_>>(), listed);
 
