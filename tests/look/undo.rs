@@ -128,7 +128,7 @@ fn the_files_are_private_and_never_written_over() {
         "undo.csv: 2 users, as they were before run 2\n\
          undo-not-known.csv: 1 user whose earlier value this ledger never knew; they stay as they are\n\
          Nothing was sent. Look at it, then:\n  \
-           lcic-sync apply undo.csv\n"
+           lcic-sync apply --state-dir state undo.csv\n"
     );
     let mut lines: Vec<String> = fs::read_to_string(bench.path("undo.csv"))
         .unwrap()
@@ -275,7 +275,7 @@ fn what_was_cleared_is_cleared_again_by_the_command_that_is_told() {
     let done = bench.undo("1", "undo.csv");
     let undone = fs::read_to_string(bench.path("undo.csv")).unwrap();
     assert_eq!(undone, "UserId,Nickname,Avatar\nu1,(cleared),x\n");
-    let told = "\n  lcic-sync apply --clear-token '(cleared)' undo.csv\n";
+    let told = "\n  lcic-sync apply --state-dir state --clear-token '(cleared)' undo.csv\n";
     assert!(done.stderr.ends_with(told), "{}", done.stderr);
     let shown = bench.look(&["ledger", "show", "u1"]).stdout;
     assert!(shown.contains("before that run: (cleared)\n"), "{shown}");
