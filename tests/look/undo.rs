@@ -46,16 +46,10 @@ fn files(n: usize) -> (String, String) {
 fn an_undone_run_leaves_the_service_as_it_was_for_all_that_the_ledger_knew() {
     let bench = Bench::new(Config {
         faults: Faults {
-            chance: vec![
-                Chance {
-                    probability: 0.03,
-                    fault: Fault::error("InvalidParameter.Content"),
-                },
-                Chance {
-                    probability: 0.03,
-                    fault: Fault::error("InternalError"),
-                },
-            ],
+            chance: vec![Chance {
+                probability: 0.03,
+                fault: Fault::error("InvalidParameter.Content"),
+            }],
             ..Faults::default()
         },
         ..unlimited()
