@@ -14,7 +14,7 @@ use crate::ledger::Ledger;
 use crate::ledger::amend::Earlier;
 use crate::ledger::look::RunRecord;
 use crate::model::{Field, PerField};
-use crate::report::repeat::quote;
+use crate::report::repeat::Repeat;
 use crate::report::words::count;
 
 /// Stands in the file for a value that was cleared: an empty cell would leave it as it is.
@@ -108,19 +108,33 @@ pub(super) fn run(args: &UndoArgs) -> Result<Exit, Refusal> {
         ));
     }
     if written.n_known > 0 {
-        let clear = match written.has_cleared {
-            true => format!("--clear-token {} ", quote(CLEARED)),
-            false => String::new(),
+        let apply = Repeat {
+            flags: flags(&args.place, written.has_cleared),
+            files: vec![args.out.to_string_lossy().into_owned()],
         };
-        let out = quote(&args.out.to_string_lossy());
         printer.say(&format!(
-            "Nothing was sent. Look at it, then:\n  lcic-sync apply {clear}{out}"
+            "Nothing was sent. Look at it, then:\n  {}",
+            apply.line()
         ));
     }
     Ok(match written.n_not_known {
         0 => Exit::Done,
         _ => Exit::SomeFailed,
     })
+}
+
+/// What `apply` must be given to go to the same ledger and to understand the file.
+fn flags(place: &PlaceArgs, has_cleared: bool) -> Vec<(String, Option<String>)> {
+    let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let flags = [
+        ("--state-dir", place.state_dir.as_ref().map(path)),
+        ("--config", place.config.as_ref().map(path)),
+        ("--clear-token", has_cleared.then(|| CLEARED.to_owned())),
+    ];
+    let given = flags.into_iter().filter(|(_, value)| value.is_some());
+    given
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// `undo-not-known.csv` beside `undo.csv`.
