@@ -365,15 +365,16 @@ fn old_and_new_are_shown_on_a_terminal_only_and_never_steer_it() {
     let old = bench.apply(&["--max-attempts", "1", "old.csv"]);
     assert_eq!(old.checked_code(), 5, "{}", old.stderr);
     let shown = on_a_terminal(&bench, &["--show", "4", "new.csv"]);
+    // In the order in which they would be sent: what is in doubt goes first.
     let (shown, rest) = shown.split_once("ledger ").unwrap();
     assert_eq!(
         shown,
-        "new.csv:2  u1\n  \
+        "new.csv:4  u3\n  \
+           Nickname  (not known) or, in doubt, \"Cy\" → \"Di\"\n\
+         new.csv:2  u1\n  \
            Nickname  \"A [31mnn\" → \"Anne 2J \"\n\
          new.csv:3  u2\n  \
            Avatar    \"https://x.example/2.png\" → \"https://x.example/3.png\"\n\
-         new.csv:4  u3\n  \
-           Nickname  (not known) or, in doubt, \"Cy\" → \"Di\"\n\
          new.csv:5  u4 ]0;x \n  \
            Nickname  (not known) → \"Ed\"\n"
     );
