@@ -365,6 +365,7 @@ fn old_and_new_are_shown_on_a_terminal_only_and_never_steer_it() {
     let old = bench.apply(&["--max-attempts", "1", "old.csv"]);
     assert_eq!(old.checked_code(), 5, "{}", old.stderr);
     let shown = on_a_terminal(&bench, &["--show", "4", "new.csv"]);
+    // In the order in which they would be sent: what is in doubt goes first.
     let (shown, rest) = shown.split_once("ledger ").unwrap();
     // In the order in which they would go: what is in doubt first.
     assert_eq!(
