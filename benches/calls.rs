@@ -1,6 +1,9 @@
 //! How many calls a second a whole run makes, next to a bare reqwest loop that only signs and
 //! sends: ledger, result files and pacing at a million a second on our side, a service that checks
-//! every signature on the other. `cargo bench --bench calls [CALLS]`
+//! every signature on the other; a processor for each side. `cargo bench --bench calls [CALLS]`
+//!
+//! By turns, so that both see the same noise of the machine. Of each round the ratio is taken;
+//! shown are the medians, and the best round, which is the one that was disturbed least.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -36,40 +39,93 @@ fn main() {
         .filter_map(|argument| argument.parse().ok())
         .next_back()
         .unwrap_or(50_000);
+    // A thread inherits where it may run from the one that starts it.
+    run_on(1);
     let service = Simulator::start_on_thread(Config {
         quota: None,
         ..Config::default()
     })
     .expect("a free port");
+    run_on(0);
+    let ours = std::process::id().to_string();
+    let theirs: Vec<String> = threads().filter(|thread| *thread != ours).collect();
     let runtime = Builder::new_current_thread()
         .enable_all()
+        // Threads that end take what they used with them.
+        .thread_keep_alive(Duration::from_secs(3600))
         .build()
         .expect("a runtime");
-    let (mut bare, mut whole) = (Vec::new(), Vec::new());
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        bare.push(timed(|| bare_loop(&runtime, &service, calls)));
-        whole.push(timed(|| whole_run(&runtime, &service, calls)));
+        let bare = measured(&theirs, || bare_loop(&runtime, &service, calls));
+        let whole = measured(&theirs, || whole_run(&runtime, &service, calls));
+        rounds.push([bare, whole]);
     }
-    let (bare, whole) = (median(bare), median(whole));
-    for (name, time) in [("bare loop", bare), ("whole run", whole)] {
-        println!("{name}  {:8.0} calls/s", calls as f64 / time.as_secs_f64());
+    let per_call = |cost: Duration| cost.as_secs_f64() * 1e6 / calls as f64;
+    for (name, which) in [("bare loop", 0), ("whole run", 1)] {
+        let speed = median(rounds.iter().map(|round| 1e6 / per_call(round[which].time)));
+        let cpu = median(rounds.iter().map(|round| per_call(round[which].cpu)));
+        println!("{name}  {speed:8.0} calls/s, {cpu:5.1} µs of processor a call");
     }
-    let ratio = bare.as_secs_f64() / whole.as_secs_f64();
+    let speed = |[bare, whole]: &[Cost; 2]| bare.time.as_secs_f64() / whole.time.as_secs_f64();
+    let cpu = |[bare, whole]: &[Cost; 2]| whole.cpu.as_secs_f64() / bare.cpu.as_secs_f64();
     println!(
-        "a whole run makes {:.0} % of the bare loop's calls",
-        ratio * 100.0
+        "a whole run makes {:.0} % of the bare loop's calls (best round {:.0} %)",
+        median(rounds.iter().map(speed)) * 100.0,
+        rounds.iter().map(speed).fold(0.0, f64::max) * 100.0
+    );
+    println!(
+        "and takes {:.2} times its processor a call (best round {:.2})",
+        median(rounds.iter().map(cpu)),
+        rounds.iter().map(cpu).fold(f64::INFINITY, f64::min)
     );
 }
 
-fn timed(what: impl FnOnce()) -> Duration {
-    let began = Instant::now();
-    what();
-    began.elapsed()
+/// What something took.
+struct Cost {
+    time: Duration,
+    /// Of all our threads together.
+    cpu: Duration,
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
+fn measured(theirs: &[String], what: impl FnOnce()) -> Cost {
+    let (began, used) = (Instant::now(), used(theirs));
+    what();
+    Cost {
+        time: began.elapsed(),
+        cpu: self::used(theirs).saturating_sub(used),
+    }
+}
+
+/// The processor time of all threads but these.
+fn used(but: &[String]) -> Duration {
+    let ours = threads().filter(|thread| !but.contains(thread));
+    let nanos = ours.filter_map(|thread| {
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+        stat.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
+}
+
+fn threads() -> impl Iterator<Item = String> {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
+    tasks.map(|task| {
+        let name = task.expect("a thread").file_name();
+        name.into_string().expect("a number")
+    })
+}
+
+/// Lets this thread, and those that it starts, run on this processor only, if there is such a one.
+fn run_on(processor: usize) {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(processor);
+    let _ = rustix::thread::sched_setaffinity(None, &set);
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
 
 fn transport(service: &Running) -> Arc<HttpTransport> {
