@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use lcic_sync::cli::log::Log;
 use lcic_sync::clock::Clock;
 use lcic_sync::engine::pacer::Rate;
 use lcic_sync::engine::{Engine, Limits};
@@ -17,19 +18,20 @@ use lcic_sync::event::Fanout;
 use lcic_sync::input::Source;
 use lcic_sync::input::survey::Survey;
 use lcic_sync::ledger::{Ledger, NewRun};
-use lcic_sync::model::{UserId, Values};
 use lcic_sync::plan::rows::Rows;
 use lcic_sync::plan::{self, Wishes};
 use lcic_sync::recorder::Recorder;
 use lcic_sync::report::results::ResultFiles;
+use lcic_sync::report::tally::Tally;
 use lcic_sync::run::Run;
 use lcic_sync::simulator::{Config, Key, Running, Simulator};
-use lcic_sync::tencent::answer::verdict;
-use lcic_sync::tencent::client::{HttpSettings, HttpTransport, Transport};
+use lcic_sync::tencent::client::{HttpSettings, HttpTransport};
 use lcic_sync::tencent::credentials::{Credentials, Keyring};
 use lcic_sync::tencent::endpoint::Endpoint;
+use lcic_sync::tencent::sign::{Payload, Signer, Unsigned};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
+use url::Url;
 
 const CONCURRENCY: usize = 64;
 const ROUNDS: usize = 5;
@@ -143,23 +145,57 @@ fn transport(service: &Running) -> Arc<HttpTransport> {
     Arc::new(HttpTransport::new(settings).expect("a client"))
 }
 
+/// Signs and sends with what a careful person would write in an afternoon: reqwest, and the
+/// signer with its day's key.
 fn bare_loop(runtime: &Runtime, service: &Running, calls: u64) {
-    let transport = transport(service);
+    let key = Key::local();
+    let signer = Arc::new(Signer::new(&key.secret_id, key.secret_key.into(), "lcic"));
+    let url: Url = service.url().parse().expect("a local URL");
+    let host = format!("127.0.0.1:{}", url.port().expect("a port"));
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .expect("a client");
     runtime.block_on(async {
         let mut under_way = JoinSet::new();
         for n in 0..calls {
             if under_way.len() >= CONCURRENCY {
                 under_way.join_next().await;
             }
-            let transport = transport.clone();
-            let user = UserId::new(&format!("bare{n}")).expect("not empty");
-            let send = Values {
-                nickname: Some(format!("张伟{n}").into()),
-                avatar: Some(format!("https://cdn.example.com/a/{n}.png").into()),
-            };
-            under_way.spawn(async move { verdict(&transport.modify(user, send).await) });
+            let (client, signer) = (client.clone(), signer.clone());
+            let (url, host) = (url.clone(), host.clone());
+            under_way.spawn(async move {
+                let body = format!(
+                    r#"{{"UserId":"bare{n}","Nickname":"张伟{n}","Avatar":"https://cdn.example.com/a/{n}.png"}}"#
+                );
+                let json = "application/json";
+                let now = Utc::now();
+                let unsigned = Unsigned {
+                    method: "POST",
+                    path: "/",
+                    query: "",
+                    headers: &[("content-type", json), ("host", &host)],
+                    payload: Payload::Signed(body.as_bytes()),
+                };
+                let authorization = signer.authorization(&unsigned, now);
+                let sent = client
+                    .post(url)
+                    .header("content-type", json)
+                    .header("x-tc-action", "ModifyUserProfile")
+                    .header("x-tc-version", "2022-08-17")
+                    .header("x-tc-timestamp", now.timestamp())
+                    .header("authorization", authorization)
+                    .body(body)
+                    .send();
+                let answer = sent.await.expect("an answer").bytes().await.expect("a body");
+                assert!(!answer.windows(7).any(|word| word == b"\"Error\""));
+            });
         }
-        while under_way.join_next().await.is_some() {}
+        while let Some(call) = under_way.join_next().await {
+            call.expect("accepted");
+        }
     });
 }
 
@@ -206,7 +242,7 @@ fn whole_run(runtime: &Runtime, service: &Running, calls: u64) {
             transport: transport(service),
             clock: Clock::start(),
             until: None,
-            observers: Box::new(Fanout::default()),
+            observers: Box::new(Fanout(vec![Box::new(Tally::new()), Box::new(Log)])),
         };
         let (_keep, signals) = tokio::sync::mpsc::unbounded_channel();
         let ended = run.go(signals).await;
