@@ -38,7 +38,7 @@ use crate::tencent::client::Transport;
 /// much of what is known, and a slow disk has ten commits a second to do at most.
 const LINGER: Duration = Duration::from_millis(100);
 /// So many records don't wait for more.
-const ENOUGH_FOR_A_COMMIT: usize = 256;
+const ENOUGH_FOR_A_COMMIT: usize = 2048;
 /// With so many records in memory nothing more is read until the disk has caught up.
 const ENOUGH_UNRECORDED: usize = 4096;
 /// Waits shorter than this are not worth telling.

@@ -9,12 +9,15 @@
 //! - A body that is not an envelope is described, never quoted: a gateway's page may repeat the
 //!   request, and with it the signature and the pupil's name.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::codes::{self, Class};
@@ -349,6 +352,13 @@ enum Envelope {
 
 /// Reads `body` as an envelope; `None` if it has not even the form of one.
 fn envelope(body: &[u8]) -> Option<Envelope> {
+    // Nearly every answer is this one: no tree is made for it.
+    if let Ok(Success { response }) = serde_json::from_slice(body)
+        && response.error.is_none()
+        && let Some(request_id) = short(&response.request_id)
+    {
+        return Some(Envelope::Accepted { request_id });
+    }
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let root: Value = serde_json::from_slice(body)
         .or_else(|_| serde_json::from_str(&without_broken_characters(body)))
@@ -371,6 +381,22 @@ fn envelope(body: &[u8]) -> Option<Envelope> {
             None => Envelope::Senseless { request_id },
         },
     })
+}
+
+/// The form of a success; anything odd is not one, and is looked at more closely.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Success<'b> {
+    #[serde(borrow)]
+    response: Response<'b>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Response<'b> {
+    #[serde(borrow)]
+    request_id: Cow<'b, str>,
+    error: Option<IgnoredAny>,
 }
 
 /// A message that quotes a name and is cut to a number of bytes ends in half a character, as
@@ -420,7 +446,11 @@ fn old_style(root: &Value) -> Option<Envelope> {
 
 /// A short text that is not empty.
 fn word(value: Option<&Value>) -> Option<String> {
-    let word = plain(value?.as_str()?, WORD_LENGTH);
+    short(value?.as_str()?)
+}
+
+fn short(text: &str) -> Option<String> {
+    let word = plain(text, WORD_LENGTH);
     (!word.is_empty()).then_some(word)
 }
 
