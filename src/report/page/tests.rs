@@ -1,0 +1,80 @@
+use super::*;
+use crate::report::summary::tests::sample;
+
+fn sample_timeline() -> Timeline {
+    serde_json::from_str(include_str!("../../../samples/timeline.json")).unwrap()
+}
+
+fn page(failures: &str, timeline: Option<&Timeline>) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join(FAILURES), failures).unwrap();
+    let path = write(&sample(), timeline, directory.path()).unwrap();
+    std::fs::read_to_string(path).unwrap()
+}
+
+const HEADER: &str =
+    "UserId,Nickname,Avatar,_outcome,_code,_message,_request_id,_file,_line,_run,_at\n";
+
+#[test]
+fn what_people_wrote_stays_text() {
+    let row = "\"\"\"><script>alert(1)</script>\",\"<img src=x onerror=alert(2)>\",'&,failed,\
+               <b>Code,</style></script>,<i>id,<u>.csv,7,r,t\n";
+    let page = page(&format!("{HEADER}{row}"), None);
+    assert_eq!(page.matches("<script").count(), 1, "its own");
+    for tag in ["<img", "<b>", "<i>", "<u>"] {
+        assert!(!page.contains(tag), "{tag}");
+    }
+    assert_eq!(page.matches("</style>").count(), 1);
+    assert!(page.contains("&#60;img src=x onerror=alert(2)&#62;"));
+}
+
+#[test]
+fn rows_are_shown_with_their_own_columns_and_the_rest_is_counted() {
+    let header = HEADER.replace("Avatar", "Avatar,Class");
+    let row = |n: usize| format!("u{n},N,A,3b,failed,ResourceNotFound.User,m,id-{n},f.csv,{n},r,t\n");
+    let rows: String = (0..MOST_ROWS + 2000).map(row).collect();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join(FAILURES), header + &rows).unwrap();
+    let mut summary = sample();
+    summary.counts.failed = MOST_ROWS as u64 + 2000;
+    summary.counts.invalid = 0;
+    summary.counts.unknown = 0;
+    let path = write(&summary, None, directory.path()).unwrap();
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(page.contains("<td data-label=\"Class\"><bdi>3b</bdi></td>"));
+    assert!(page.contains("f.csv:2999<") && !page.contains("f.csv:3000<"));
+    assert!(page.contains("2,000 more are in <code>failures.csv</code>: here are the first 3,000."));
+}
+
+#[test]
+fn charts_are_there_where_there_is_something_to_draw() {
+    let with = page(HEADER, Some(&sample_timeline()));
+    assert_eq!(with.matches("<svg width").count(), 4);
+    for colour in ["#2F6FDE", "#E0A100", "#D64545", "#F6DCDC"] {
+        assert!(with.contains(&format!("fill=\"{colour}\" stroke=\"none\"")), "{colour}");
+    }
+    assert!(with.contains("For 12 s the service failed for everybody."));
+    let without = page(HEADER, None);
+    assert!(!without.contains("<svg width") && !without.contains("Over time"));
+    assert!(page(HEADER, Some(&Timeline::default())).contains("<p>None.</p>"));
+}
+
+#[test]
+fn a_code_stands_once_with_its_rows_its_calls_and_what_to_do() {
+    let lines = codes(&sample());
+    let told: Vec<(&str, u64, u64)> = lines
+        .iter()
+        .map(|line| (line.code.as_str(), line.rows, line.calls))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("ResourceNotFound.User", 2, 2),
+            ("no answer", 1, 16),
+            ("no UserId", 1, 0),
+            ("sets nothing", 1, 0),
+            ("RequestLimitExceeded", 0, 3),
+        ]
+    );
+    assert!(lines.iter().all(|line| !line.advice.is_empty()));
+}
