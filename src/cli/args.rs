@@ -18,6 +18,7 @@ use crate::cli::commands::explain::ExplainArgs;
 use crate::cli::commands::ledger::LedgerArgs;
 use crate::cli::commands::man::ManArgs;
 use crate::cli::commands::plan::PlanArgs;
+use crate::cli::commands::report::ReportArgs;
 use crate::cli::commands::runs::RunsArgs;
 use crate::cli::commands::simulate::SimulateArgs;
 use crate::cli::commands::whoami::WhoamiArgs;
@@ -52,6 +53,8 @@ pub enum Command {
     Plan(Box<PlanArgs>),
     /// Say what a code in the results means, and what is done about it
     Explain(ExplainArgs),
+    /// Show a run as a page in the browser
+    Report(ReportArgs),
     /// Print every setting of apply, and where it comes from
     Config(Box<ConfigArgs>),
     /// Say whom calls would be made for, and with which keys

@@ -12,18 +12,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use askama::Template;
 use chrono::{DateTime, Utc};
 
 use super::results::FAILURES;
 use super::summary::{Summary, save_private};
-use super::timeline::Timeline;
+use super::timeline::{self, Timeline};
 use super::words::{clean, duration, verdict, what_happened};
 use crate::explain::explain;
 use crate::model::Outcome;
-use charts::{Screen, latency, millis, throughput};
+use charts::{Screen, latency, millis, throughput, time};
 
 /// The name of the file in the run's directory.
 pub const FILE_NAME: &str = "report.html";
@@ -31,19 +30,24 @@ pub const FILE_NAME: &str = "report.html";
 /// Rows that are shown; the others are in `failures.csv`. Chosen: two megabytes of page.
 const MOST_ROWS: usize = 3000;
 
-/// Makes the page of the run that left these in `directory`, for its owner only. Returns its path.
+/// Makes the page of the run whose files lie in `directory`, for its owner only. Returns its path.
 ///
 /// # Errors
-/// When `failures.csv` can't be read, or the system does not take the page.
-pub fn write(
-    summary: &Summary,
-    timeline: Option<&Timeline>,
-    directory: &Path,
-) -> io::Result<PathBuf> {
-    let rows = Rows::read(&directory.join(FAILURES))?;
-    let page = Page::of(summary, timeline, rows);
+/// When those files can't be read, or the system does not take the page.
+pub fn make(directory: &Path) -> io::Result<PathBuf> {
+    let summary = Summary::read(directory).ok_or_else(|| {
+        io::Error::other("there is no summary.json that can be read: the run is under way, or was killed and is finished by the next one")
+    })?;
+    let timeline =
+        Timeline::read(directory).map_err(|error| in_file(timeline::FILE_NAME, error))?;
+    let rows = Rows::read(&directory.join(FAILURES)).map_err(|error| in_file(FAILURES, error))?;
+    let page = Page::of(&summary, timeline.as_ref(), rows);
     let page = page.render().map_err(io::Error::other)?;
     save_private(directory, FILE_NAME, page.as_bytes())
+}
+
+fn in_file(name: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{name}: {error}"))
 }
 
 #[derive(Template)]
@@ -109,7 +113,8 @@ struct Rows {
 
 struct Row {
     own: Vec<String>,
-    place: String,
+    /// File and line.
+    place: (String, u64),
     outcome: String,
     code: String,
     message: String,
@@ -139,7 +144,7 @@ impl<'a> Page<'a> {
                 charts: [Screen::Wide, Screen::Narrow]
                     .map(|screen| throughput(timeline, summary.pace.rate, screen)),
                 outage: (!timeline.outage().is_zero()).then(|| duration(timeline.outage())),
-                slice: duration(Duration::from_secs(timeline.slice_s)),
+                slice: time(timeline.slice_s as f64),
             }),
             latency: timeline.and_then(|timeline| {
                 let within = |share| timeline.within_ms(share).map(millis);
@@ -160,7 +165,11 @@ impl<'a> Page<'a> {
 
 fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
     let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-    let input: Vec<&str> = summary.input.iter().map(|input| input.name.as_str()).collect();
+    let input: Vec<&str> = summary
+        .input
+        .iter()
+        .map(|input| input.name.as_str())
+        .collect();
     let input = match input[..] {
         ["-"] => "standard input".to_owned(),
         _ => input.join(", "),
@@ -235,7 +244,15 @@ impl Rows {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
         let header = reader.byte_headers()?.clone();
         let at = |name: &str| header.iter().position(|cell| cell == name.as_bytes());
-        let places = ["_outcome", "_code", "_message", "_request_id", "_file", "_line"].map(at);
+        let places = [
+            "_outcome",
+            "_code",
+            "_message",
+            "_request_id",
+            "_file",
+            "_line",
+        ]
+        .map(at);
         let own: Vec<usize> = (0..header.len())
             .filter(|at| !header[*at].starts_with(b"_"))
             .collect();
@@ -249,13 +266,15 @@ impl Rows {
                 places.map(|at| at.map(|at| text(&record, at)).unwrap_or_default());
             rows.push(Row {
                 own: own.iter().map(|at| text(&record, *at)).collect(),
-                place: format!("{file}:{line}"),
+                place: (file, line.parse().unwrap_or_default()),
                 outcome,
                 code,
                 message,
                 request_id,
             });
         }
+        // The file has them in the order in which they were settled.
+        rows.sort_by(|a: &Row, b: &Row| a.place.cmp(&b.place));
         let columns = own.iter().map(|at| text(&header, *at)).collect();
         Ok(Self { columns, rows })
     }

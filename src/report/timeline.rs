@@ -263,12 +263,18 @@ mod tests {
         let fault = Fault::ours("no answer", "timed out");
         timeline.on(
             Duration::from_millis(2500),
-            &Event::OutageBegan { fault: fault.clone() },
+            &Event::OutageBegan {
+                fault: fault.clone(),
+            },
         );
         timeline.on(seconds(4), &Event::CallSent { attempt: 1 });
         timeline.on(seconds(5), &Event::OutageEnded { after: seconds(2) });
         timeline.on(seconds(7), &Event::CallSent { attempt: 1 });
-        let noted: Vec<u64> = timeline.slices.iter().map(|slice| slice.outage_ms).collect();
+        let noted: Vec<u64> = timeline
+            .slices
+            .iter()
+            .map(|slice| slice.outage_ms)
+            .collect();
         assert_eq!(noted, [0, 0, 500, 1000, 1000, 0, 0, 0][..noted.len()]);
         assert_eq!(timeline.outage(), Duration::from_millis(2500));
         // One that goes on for hours, with nothing between, changes the width on its way.
@@ -291,7 +297,10 @@ mod tests {
         assert_eq!(timeline.slices[1].failed, 1);
         for (share, exact) in [(0.5, 50.0), (0.95, 95.0), (1.0, 100.0)] {
             let within = timeline.within_ms(share).unwrap();
-            assert!((exact..=exact * 1.13).contains(&within), "{share}: {within}");
+            assert!(
+                (exact..=exact * 1.13).contains(&within),
+                "{share}: {within}"
+            );
         }
         assert_eq!(timeline.within_ms(1.0), Some(100.0));
         let no_time = answered(Answer::Accepted, 0);

@@ -343,7 +343,13 @@ impl Words<'_> {
     fn files(&self) -> Option<String> {
         let counts = &self.summary.counts;
         let wrote_rows = counts.read > counts.unchanged && self.summary.exit_code != 4;
-        wrote_rows.then(|| format!("Row by row: {}", self.shown("results.csv")))
+        wrote_rows.then(|| {
+            format!(
+                "Row by row: {}\nAs a page: {}",
+                self.shown("results.csv"),
+                self.shown("report.html")
+            )
+        })
     }
 
     /// The most frequent codes, most rows first, with what each means.

@@ -5,7 +5,8 @@
 //! before it (usage, configuration, the lock) leave a message and a number.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use crate::plan::rows::Rows;
 use crate::prepare::{self, Opened, PrepareError};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
+use crate::report::page;
 use crate::report::results::ResultFiles;
 use crate::report::summary::{Calls, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary};
 use crate::report::tally::Tally;
@@ -230,6 +232,7 @@ impl Applying<'_> {
         self.ledger_is_new = is_new;
         for killed in &recovered {
             outlook::tell_recovered(self.printer, killed);
+            self.warn_of_page(&killed.report_dir, page::make(&killed.report_dir));
         }
         if is_new {
             let path = path.display();
@@ -438,6 +441,10 @@ impl Applying<'_> {
                 summary.exit_code = exit.number();
             }
         }
+        if self.run.is_some() {
+            let kept = tally.timeline().save(&self.dir);
+            self.warn_of_page(&self.dir, kept.and_then(|_| page::make(&self.dir)));
+        }
         let words = last_words(&summary, &self.dir, &self.settings.repeat);
         self.printer.last_words(&words, exit);
         if self.settings.json
@@ -449,6 +456,16 @@ impl Applying<'_> {
         Done {
             exit,
             summary: Some((summary, self.dir.clone())),
+        }
+    }
+
+    /// A page is for looking at: that it could not be made is no reason to fail.
+    fn warn_of_page(&self, directory: &Path, made: io::Result<PathBuf>) {
+        if let Err(error) = made {
+            let directory = directory.display();
+            self.printer.warn(&format!(
+                "{directory}: report.html could not be made: {error}"
+            ));
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod ledger;
 pub mod man;
 pub mod plan;
+pub mod report;
 pub mod runs;
 pub mod simulate;
 pub mod undo;

@@ -115,13 +115,10 @@ impl ValueFormatter<f64> for Axis {
 
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, RangedCoordf64>>;
 
-fn frame<'a, 'b>(
-    area: &'a Area<'b>,
-    axis: Axis,
-    top: f64,
-) -> Drawn<Chart<'a, 'b>> {
+fn frame<'a, 'b>(area: &'a Area<'b>, axis: Axis, top: f64) -> Drawn<Chart<'a, 'b>> {
     ChartBuilder::on(area)
         .margin(10)
+        .margin_right(26)
         .x_label_area_size(28)
         .y_label_area_size(44)
         .build_cartesian_2d(axis, 0.0..top)
@@ -142,14 +139,25 @@ fn draw_grid(chart: &mut Chart<'_, '_>) -> Drawn {
 
 fn draw_throughput(timeline: &Timeline, rate: f64, screen: Screen, area: &Area<'_>) -> Drawn {
     let slice_s = timeline.slice_s as f64;
-    let stacks: Vec<[f64; 4]> = timeline.slices.iter().map(|slice| stack(slice, slice_s)).collect();
+    let stacks: Vec<[f64; 4]> = timeline
+        .slices
+        .iter()
+        .map(|slice| stack(slice, slice_s))
+        .collect();
     let peak = stacks.iter().map(|stack| stack[3]).fold(0.0, f64::max);
     // A limit that is far above what came is no help to the eye.
     let shows_rate = rate > 0.0 && rate <= peak.max(1.0) * 4.0;
-    let top = if shows_rate { peak.max(rate) } else { peak.max(1.0) } * 1.15;
+    let top = if shows_rate {
+        peak.max(rate)
+    } else {
+        peak.max(1.0)
+    } * 1.15;
     let end = slice_s * stacks.len().max(1) as f64;
     let step = time_step(end, screen.labels());
-    let ticks: Vec<f64> = (0..).map(|n| n as f64 * step).take_while(|at| *at <= end).collect();
+    let ticks: Vec<f64> = (0..)
+        .map(|n| n as f64 * step)
+        .take_while(|at| *at <= end)
+        .collect();
     let mut chart = frame(area, Axis::new(0.0..end, ticks, time), top)?;
     let bar = |n: usize, from: f64, to: f64, colour: RGBColor| {
         let (left, right) = (n as f64 * slice_s, (n + 1) as f64 * slice_s);
@@ -159,7 +167,10 @@ fn draw_throughput(timeline: &Timeline, rate: f64, screen: Screen, area: &Area<'
     let outages = outages.filter(|(_, slice)| slice.outage_ms > 0);
     chart.draw_series(outages.map(|(n, _)| bar(n, 0.0, top, OUTAGE)))?;
     draw_grid(&mut chart)?;
-    for (level, colour) in [ACCEPTED, REFUSED, THROTTLED, FAILED].into_iter().enumerate() {
+    for (level, colour) in [ACCEPTED, REFUSED, THROTTLED, FAILED]
+        .into_iter()
+        .enumerate()
+    {
         let bars = stacks.iter().enumerate().map(|(n, stack)| {
             let from = level.checked_sub(1).map_or(0.0, |below| stack[below]);
             (n, from, stack[level])
@@ -192,11 +203,16 @@ fn draw_latency(timeline: &Timeline, screen: Screen, area: &Area<'_>) -> Drawn {
     let top = counts.iter().copied().max().unwrap_or(0).max(1) as f64 * 1.1;
     // The bounds that are 1, 2 or 5 of a power of ten, near enough.
     let is_round = |n: &usize| [0, 6, 14].contains(&(n % 20));
-    let mut ticks: Vec<f64> = (from as usize..=to as usize).filter(is_round).map(|n| n as f64).collect();
+    let mut ticks: Vec<f64> = (from as usize..=to as usize)
+        .filter(is_round)
+        .map(|n| n as f64)
+        .collect();
     while ticks.len() > screen.labels() {
         ticks = ticks.into_iter().step_by(2).collect();
     }
-    let axis = Axis::new(from..to, ticks, |n| millis(latency_bound(n as usize)));
+    let axis = Axis::new(from..to, ticks, |n| {
+        millis(one_digit(latency_bound(n as usize)))
+    });
     let mut chart = frame(area, axis, top)?;
     draw_grid(&mut chart)?;
     let bars = counts.iter().enumerate().filter(|(_, n)| **n > 0);
@@ -215,10 +231,11 @@ fn time_step(end: f64, labels: usize) -> f64 {
     ];
     let fits = STEPS.iter().map(|step| f64::from(*step));
     let mut fits = fits.filter(|step| end / step <= labels as f64);
-    fits.next().unwrap_or((end / labels as f64 / 86_400.0).ceil() * 86_400.0)
+    fits.next()
+        .unwrap_or((end / labels as f64 / 86_400.0).ceil() * 86_400.0)
 }
 
-fn time(seconds: f64) -> String {
+pub(super) fn time(seconds: f64) -> String {
     match seconds {
         0.0 => "0".into(),
         1.0..60.0 => format!("{seconds} s"),
@@ -235,9 +252,19 @@ fn plain(number: f64) -> String {
     }
 }
 
+/// `501` as `500`.
+fn one_digit(number: f64) -> f64 {
+    let unit = 10_f64.powf(number.log10().floor());
+    (number / unit).round() * unit
+}
+
 /// Milliseconds as a person says them, two digits and no more.
 pub(super) fn millis(ms: f64) -> String {
-    let (number, unit) = if ms < 1000.0 { (ms, "ms") } else { (ms / 1000.0, "s") };
+    let (number, unit) = if ms < 1000.0 {
+        (ms, "ms")
+    } else {
+        (ms / 1000.0, "s")
+    };
     match number {
         ..9.95 => format!("{} {unit}", (number * 10.0).round() / 10.0),
         number => format!("{} {unit}", number.round()),
@@ -262,7 +289,13 @@ mod tests {
         }
         let told = [0.0, 5.0, 90.0, 7200.0].map(time);
         assert_eq!(told, ["0", "5 s", "1 min 30 s", "2 h"]);
-        let told = [0.1, 1.0, 1.996, 4.98, 50.1, 999.0, 5011.0, 60_000.0].map(millis);
-        assert_eq!(told, ["0.1 ms", "1 ms", "2 ms", "5 ms", "50 ms", "999 ms", "5 s", "60 s"]);
+        let told =
+            [0.1, 1.0, 1.996, 4.98, 50.1, 501.0, 5011.0, 60_000.0].map(|ms| millis(one_digit(ms)));
+        assert_eq!(
+            told,
+            [
+                "0.1 ms", "1 ms", "2 ms", "5 ms", "50 ms", "500 ms", "5 s", "60 s"
+            ]
+        );
     }
 }
