@@ -15,15 +15,15 @@ use tempfile::TempDir;
 
 #[test]
 fn the_page_works_in_a_browser_and_asks_nobody_for_anything() {
-    let mut lcic = Config::default();
-    lcic.quota = None;
-    lcic.faults = serde_json::from_str::<Faults>(
+    let faults = serde_json::from_str::<Faults>(
         r#"{"script": [
             {"user": "u3", "times": "forever", "fault": {"kind": "error", "code": "ResourceNotFound.User"}},
             {"user": "u20", "times": "forever", "fault": {"kind": "error", "code": "InvalidParameter.Content"}}]}"#,
-    )
-    .unwrap();
-    let bench = Bench::new(lcic);
+    );
+    let bench = Bench::new(Config {
+        faults: faults.unwrap(),
+        ..support::unlimited()
+    });
     // No UserId, and a nickname that would like to be more than one.
     let hostile =
         ",\"\"\"><script>document.title='hacked'</script><img src=https://x.example/i.png>\",\n";
