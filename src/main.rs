@@ -13,6 +13,7 @@ use lcic_sync::cli::printer::Printer;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    cli.color.write_global();
     exit_of(|| run(cli)).into()
 }
 

@@ -34,6 +34,10 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// When to use colour; NO_COLOR is heeded, too
+    #[command(flatten)]
+    pub color: colorchoice_clap::Color,
 }
 
 const CLI_EXAMPLES: &str = "\
