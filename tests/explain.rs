@@ -228,6 +228,7 @@ json = false                                   # default
 quiet = false                                  # default
 verbose = 0                                    # default
 no-progress = false                            # default
+# notify-url: not set                          # default
 # seed: another one for each run               # default
 ";
     let squeezed = |text: &str| {

@@ -214,6 +214,12 @@ pub struct ApplyArgs {
     #[arg(long, help_heading = "Output")]
     pub no_progress: bool,
 
+    /// Tell a WeCom, DingTalk or Feishu group, or a JSON webhook, when runs begin to need a person
+    /// and when they no longer do. Better in the environment or the file: a flag can be read by
+    /// other users of the machine
+    #[arg(long, value_name = "URL", help_heading = "Output")]
+    pub notify_url: Option<String>,
+
     /// Repeat the waits of an earlier run: its seed (for tests)
     #[arg(
         long,
@@ -297,7 +303,8 @@ pub struct DemoArgs {
 }
 
 impl ApplyArgs {
-    /// The same line again. What the environment says is not repeated: it will say so again.
+    /// The same line again. What the environment says is not repeated: it will say so again. Nor is
+    /// `--notify-url`: it is a secret, and the line is printed.
     pub fn repeat(&self) -> Repeat {
         let value = |name: &str, value: &Option<String>| {
             let value = value.clone()?;

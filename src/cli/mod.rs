@@ -12,6 +12,7 @@ pub mod config_file;
 pub mod exit;
 pub mod log;
 mod look;
+pub mod notify;
 pub mod outlook;
 pub mod printer;
 pub mod settings;

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | `schema_version` | 1 |
 //! | `slice_s` | seconds that each slice stands for |
-//! | `slices` | from the first call's second on: calls `sent`; answers `accepted`, `refused`, `throttled` and `failed` (which may pass); `outage_ms` of it |
+//! | `slices` | from the first call's second on: calls `sent`; answers `accepted`, `refused`, `throttled` and `failed` (which may pass); `outage_ms` of it; the lowest `pace` that refusals led to, null where it did not change |
 //! | `latency` | answers by the time they took; the n-th number counts those below [`latency_bound`] of n |
 //! | `longest_ms` | the slowest of them |
 
@@ -52,7 +52,7 @@ pub struct Timeline {
 }
 
 /// What happened in a stretch of time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
     /// Calls that left.
     pub sent: u64,
@@ -66,6 +66,9 @@ pub struct Slice {
     pub failed: u64,
     /// Milliseconds of it during which the service failed for everybody.
     pub outage_ms: u64,
+    /// The lowest pace, in calls per second, that it changed to.
+    #[serde(default)]
+    pub pace: Option<f64>,
 }
 
 impl Slice {
@@ -76,6 +79,13 @@ impl Slice {
         self.throttled += other.throttled;
         self.failed += other.failed;
         self.outage_ms += other.outage_ms;
+        if let Some(pace) = other.pace {
+            self.note_pace(pace);
+        }
+    }
+
+    fn note_pace(&mut self, pace: f64) {
+        self.pace = Some(self.pace.map_or(pace, |lowest| lowest.min(pace)));
     }
 }
 
@@ -219,6 +229,7 @@ impl Observer for Timeline {
             } => self.answered(at, *answer, *latency),
             Event::OutageBegan { .. } => self.outage_since = Some(at),
             Event::OutageEnded { .. } => self.outage_since = None,
+            Event::PaceChanged { per_second } => self.slice(at).note_pace(*per_second),
             _ => {}
         }
     }
@@ -249,6 +260,10 @@ mod tests {
             timeline.on(seconds(second), &Event::CallSent { attempt: 1 });
             timeline.on(seconds(second), &answered(Answer::Accepted, 80));
         }
+        let pace = |per_second| Event::PaceChanged { per_second };
+        timeline.on(seconds(1000), &pace(18.0));
+        timeline.on(seconds(1010), &pace(19.0));
+        assert_eq!(timeline.slices[3].pace, Some(18.0));
         assert!(timeline.slices.len() <= MOST_SLICES);
         assert_eq!(timeline.slice_s, 256);
         let sum = |of: fn(&Slice) -> u64| timeline.slices.iter().map(of).sum::<u64>();

@@ -22,7 +22,7 @@ pub mod endpoint;
 
 pub mod client;
 
-mod http;
+pub mod http;
 
 mod skew;
 

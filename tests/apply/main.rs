@@ -8,6 +8,7 @@ mod accounts;
 mod feedback;
 mod flags;
 mod input;
+mod notices;
 mod outages;
 mod pace;
 mod stops;

@@ -20,6 +20,7 @@ use crate::cli::account::{account, find_keys, open_keys};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::log::Log;
+use crate::cli::notify;
 use crate::cli::outlook;
 use crate::cli::printer::{Printer, must_ask, question, start_logging};
 use crate::cli::settings::{Origin, Settings, System};
@@ -79,8 +80,16 @@ pub async fn main(args: &ApplyArgs) -> Result<Exit, (Exit, anyhow::Error)> {
         // One that was not asked for may be a surprise.
         printer.say(&format!("settings from {}", file.display()));
     }
-    let keys = find_keys(&System).map_err(usage)?;
-    Ok(run(&settings, keys, printer).await?.exit)
+    let done = match find_keys(&System) {
+        Ok(keys) => run(&settings, keys, printer).await,
+        Err(error) => Err(usage(error)),
+    };
+    let (exit, summary) = match &done {
+        Ok(Done { exit, summary }) => (*exit, summary.as_ref().map(|(summary, _)| summary)),
+        Err((exit, _)) => (*exit, None),
+    };
+    notify::tell(&settings, exit, summary, printer).await;
+    done.map(|_| exit)
 }
 
 /// Names the inputs that lie among the reports by where they really are: `latest` will point to

@@ -112,6 +112,7 @@ fn value(settings: &Settings, flag: &str) -> Value {
         "quiet" => settings.quiet.into(),
         "verbose" => settings.verbose.into(),
         "no-progress" => (!settings.progress).into(),
+        "notify-url" => settings.notify_url.as_ref().map(ToString::to_string).into(),
         // Each run has another.
         "seed" if settings.origins.is_default(flag) => Value::Null,
         "seed" => limits.seed.into(),
@@ -150,6 +151,8 @@ fn line(shown: &Shown) -> String {
     match value {
         Value::Null if name == "seed" => format!("# {name}: another one for each run"),
         Value::Null => format!("# {name}: not set"),
+        // A secret; what is left of it can't be read again.
+        value if name == "notify-url" => format!("# {name}: {value}"),
         // Its texts are escaped as TOML's are; only this one character is not.
         value => format!("{name} = {value}").replace('\u{7F}', "\\u007F"),
     }

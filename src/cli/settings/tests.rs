@@ -129,6 +129,7 @@ fn every_flag_is_read_from_its_variable() {
         ("JSON", "yes"),
         ("VERBOSE", "2"),
         ("NO_PROGRESS", "on"),
+        ("NOTIFY_URL", "feishu+https://h.example/hush"),
         ("SEED", "8"),
     ]
     .map(|(name, value)| (format!("LCIC_SYNC_{name}"), value));
@@ -154,6 +155,8 @@ fn every_flag_is_read_from_its_variable() {
     assert!(settings.dry_run && settings.show == 9);
     assert!(settings.yes && settings.json && !settings.progress);
     assert_eq!(settings.verbose, 2);
+    let notices = format!("{:?}", settings.notify_url);
+    assert_eq!(notices, "Some(NotifyUrl(…://h.example/…))");
     assert_eq!(settings.state_dir, Path::new("/srv/state"));
     assert_eq!(settings.report_dir, Path::new("/reports"));
 
@@ -369,6 +372,7 @@ fn every_flag_can_stand_in_the_file() {
         ("max-attempts", "0x3"),
         ("max-outage", "\"5m\""),
         ("no-progress", "true"),
+        ("notify-url", "\"https://h.example/x\""),
         ("quiet", "false"),
         ("rate", "1.5"),
         ("report-dir", "\"/reports\""),

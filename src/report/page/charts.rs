@@ -23,7 +23,7 @@ const THROTTLED: RGBColor = RGBColor(0xE0, 0xA1, 0x00);
 const FAILED: RGBColor = RGBColor(0xD6, 0x45, 0x45);
 /// Behind it all while the service failed for everybody.
 const OUTAGE: RGBColor = RGBColor(0xF6, 0xDC, 0xDC);
-/// The line of the calls that are allowed.
+/// The line of the pace: what is allowed, and less where the service refused calls.
 const QUOTA: RGBColor = RGBColor(0x5A, 0x64, 0x72);
 const GRID: RGBColor = RGBColor(0xE3, 0xE6, 0xEA);
 
@@ -179,10 +179,20 @@ fn draw_throughput(timeline: &Timeline, rate: f64, screen: Screen, area: &Area<'
         chart.draw_series(bars.map(|(n, from, to)| bar(n, from, to, colour)))?;
     }
     if shows_rate {
-        let line = PathElement::new([(0.0, rate), (end, rate)], QUOTA.stroke_width(2));
+        let line = PathElement::new(pace(timeline, rate), QUOTA.stroke_width(2));
         chart.draw_series([line])?;
     }
     Ok(())
+}
+
+/// The pace that was allowed, as a line of steps.
+fn pace(timeline: &Timeline, rate: f64) -> Vec<(f64, f64)> {
+    let mut pace = rate;
+    let steps = timeline.slices.iter().enumerate().flat_map(|(n, slice)| {
+        pace = slice.pace.unwrap_or(pace);
+        [n, n + 1].map(|at| (at as f64 * timeline.slice_s as f64, pace))
+    });
+    steps.collect()
 }
 
 /// Answers per second, by kind, each on top of those before it.
