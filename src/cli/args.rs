@@ -14,6 +14,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::cli::commands::completions::CompletionsArgs;
 use crate::cli::commands::config::ConfigArgs;
+use crate::cli::commands::cron_line::CronLineArgs;
 use crate::cli::commands::explain::ExplainArgs;
 use crate::cli::commands::ledger::LedgerArgs;
 use crate::cli::commands::man::ManArgs;
@@ -59,6 +60,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Show a run as a page in the browser
     Report(ReportArgs),
+    /// Print an apply as a line for crontab, and as a timer for systemd
+    CronLine(CronLineArgs),
     /// Print every setting of apply, and where it comes from
     Config(Box<ConfigArgs>),
     /// Say whom calls would be made for, and with which keys

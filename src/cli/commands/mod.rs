@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod completions;
 pub mod config;
+pub mod cron_line;
 pub mod demo;
 pub mod explain;
 pub mod ledger;
