@@ -6,13 +6,15 @@ use std::process::ExitCode;
 use clap::Parser;
 use lcic_sync::cli::args::{Cli, Command};
 use lcic_sync::cli::commands::{
-    apply, completions, config, demo, explain, ledger, man, plan, runs, simulate, whoami,
+    apply, completions, config, cron_line, demo, explain, ledger, man, plan, report, runs,
+    simulate, whoami,
 };
 use lcic_sync::cli::exit::Exit;
 use lcic_sync::cli::printer::Printer;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    cli.color.write_global();
     exit_of(|| run(cli)).into()
 }
 
@@ -41,6 +43,8 @@ fn run(cli: Cli) -> Result<Exit, (Exit, anyhow::Error)> {
             Command::Apply(args) => apply::main(&args).await,
             Command::Plan(args) => plan::main(&args).await,
             Command::Explain(args) => explain::run(&args).map_err(usage),
+            Command::Report(args) => report::run(&args).map_err(usage),
+            Command::CronLine(args) => cron_line::run(&args).map_err(usage),
             Command::Config(args) => config::run(&args).map_err(usage),
             Command::Completions(args) => completions::run(&args).map_err(usage),
             Command::Man(args) => man::run(&args).map_err(usage),

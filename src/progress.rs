@@ -4,6 +4,7 @@
 //! [`view`] folds events into numbers and words and knows no terminal; [`screen`] is the one way
 //! to standard error, so that nothing tears the bar. Here is only when what is shown.
 
+mod looks;
 pub mod screen;
 pub mod view;
 
@@ -20,6 +21,9 @@ use view::View;
 const LINE_EVERY: Duration = Duration::from_secs(30);
 /// From one drawing of the bar to the next: smooth enough for eyes, and cheap at any pace.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// Characters of the bar.
+const BAR: u64 = 20;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +57,8 @@ pub struct Progress {
     screen: Screen,
     view: View,
     next: Duration,
+    /// When something was last heard.
+    last: Duration,
     drawn: Option<Drawn>,
 }
 
@@ -76,12 +82,14 @@ impl Progress {
             screen: screen.clone(),
             view: View::new(rate),
             next,
+            last: Duration::ZERO,
             drawn: None,
         }
     }
 
     /// To be called at least once a second, so that time is seen to pass while nothing happens.
     pub fn tick(&mut self, at: Duration) {
+        self.last = at;
         if at < self.next || !self.view.has_started() {
             return;
         }
@@ -99,15 +107,6 @@ impl Progress {
             }
             Face::Warnings | Face::Signals | Face::Silent => {}
         }
-    }
-
-    /// Takes the bar away: what follows is the last words.
-    pub fn finish(&mut self) {
-        self.drawn = None;
-        self.face = match self.face {
-            quiet @ (Face::Signals | Face::Silent) => quiet,
-            _ => Face::Warnings,
-        };
     }
 
     fn draw(&mut self, at: Duration) {
@@ -152,6 +151,22 @@ impl Observer for Progress {
     }
 }
 
+impl Drop for Progress {
+    /// How far it came stays on the terminal, above what is said next.
+    fn drop(&mut self) {
+        if self.drawn.take().is_some() {
+            let done = BAR * self.view.done() / self.view.rows().max(1);
+            let bar = "=".repeat(done as usize);
+            self.screen.line(&format!(
+                "[{bar:width$}] {}\n{}",
+                self.view.headline(self.last),
+                self.view.numbers(),
+                width = BAR as usize
+            ));
+        }
+    }
+}
+
 impl Drop for Drawn {
     fn drop(&mut self) {
         // A bar that is dropped without this may stay on the terminal.
@@ -163,7 +178,7 @@ impl Drop for Drawn {
 
 impl Drawn {
     fn new(screen: &Screen) -> Self {
-        let style = ProgressStyle::with_template("[{bar:20}] {wide_msg}")
+        let style = ProgressStyle::with_template(&format!("[{{bar:{BAR}}}] {{wide_msg}}"))
             .expect("the template is sound")
             .progress_chars("=> ");
         let bar = ProgressBar::new(0).with_style(style);
@@ -235,6 +250,50 @@ mod tests {
     }
 
     #[test]
+    fn the_last_state_stays_on_the_terminal_and_fits_into_80_columns() {
+        let (mut progress, captured) = progress(Face::Bar);
+        a_run(&mut progress);
+        assert_eq!(captured.lines().len(), 1, "the outage");
+        drop(progress);
+        assert_eq!(
+            captured.lines()[1..],
+            [
+                "[                    ] 95/2,000  0.8/s",
+                "95 applied, 0 failed, 0 retrying"
+            ]
+        );
+        // With the largest numbers there are.
+        let (mut progress, captured) = self::progress(Face::Bar);
+        let rows = 9_999_999;
+        let started = Event::RunStarted {
+            rows,
+            rows_to_send: rows,
+            changes: rows,
+        };
+        progress.on(seconds(0), &started);
+        for outcome in [Outcome::Applied, Outcome::Failed] {
+            let settled = Event::RowsSettled {
+                outcome,
+                rows: rows / 2,
+                at: None,
+                code: None,
+            };
+            progress.on(seconds(1), &settled);
+        }
+        drop(progress);
+        let widest = captured
+            .lines()
+            .iter()
+            .map(|line| line.chars().count())
+            .max();
+        assert!(
+            (50..=80).contains(&widest.unwrap()),
+            "{:?}",
+            captured.lines()
+        );
+    }
+
+    #[test]
     fn without_a_terminal_a_line_comes_every_half_minute() {
         let (mut progress, captured) = progress(Face::Lines);
         a_run(&mut progress);
@@ -270,21 +329,5 @@ mod tests {
             progress.on(seconds(301), &stopping);
             assert_eq!(captured.lines().len(), with_signal, "{face:?}");
         }
-    }
-
-    #[test]
-    fn after_the_end_only_warnings_come() {
-        let (mut progress, captured) = progress(Face::Lines);
-        a_run(&mut progress);
-        progress.finish();
-        let n_lines = captured.lines().len();
-        progress.tick(seconds(500));
-        assert_eq!(captured.lines().len(), n_lines);
-        let stopping = Event::RunStopping {
-            cause: StopCause::Signal(15),
-            in_flight: 0,
-        };
-        progress.on(seconds(500), &stopping);
-        assert_eq!(captured.lines().len(), n_lines + 1);
     }
 }

@@ -242,6 +242,7 @@ log-format = \"text\"                            # default
 # keep-runs: not set                           # default
 # ping-url: not set                            # default
 # metrics-file: not set                        # default
+# notify-url: not set                          # default
 # seed: another one for each run               # default
 ";
     let squeezed = |text: &str| {

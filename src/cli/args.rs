@@ -14,10 +14,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::cli::commands::completions::CompletionsArgs;
 use crate::cli::commands::config::ConfigArgs;
+use crate::cli::commands::cron_line::CronLineArgs;
 use crate::cli::commands::explain::ExplainArgs;
 use crate::cli::commands::ledger::LedgerArgs;
 use crate::cli::commands::man::ManArgs;
 use crate::cli::commands::plan::PlanArgs;
+use crate::cli::commands::report::ReportArgs;
 use crate::cli::commands::runs::RunsArgs;
 use crate::cli::commands::simulate::SimulateArgs;
 use crate::cli::commands::whoami::WhoamiArgs;
@@ -33,6 +35,10 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// When to use colour; NO_COLOR is heeded, too
+    #[command(flatten)]
+    pub color: colorchoice_clap::Color,
 }
 
 const CLI_EXAMPLES: &str = "\
@@ -52,6 +58,10 @@ pub enum Command {
     Plan(Box<PlanArgs>),
     /// Say what a code in the results means, and what is done about it
     Explain(ExplainArgs),
+    /// Show a run as a page in the browser
+    Report(ReportArgs),
+    /// Print an apply as a line for crontab, and as a timer for systemd
+    CronLine(CronLineArgs),
     /// Print every setting of apply, and where it comes from
     Config(Box<ConfigArgs>),
     /// Say whom calls would be made for, and with which keys
@@ -299,6 +309,12 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "PROM", help_heading = "Unattended")]
     pub metrics_file: Option<PathBuf>,
 
+    /// Tell a WeCom, DingTalk or Feishu group, or a JSON webhook, when runs begin to need a person
+    /// and when they no longer do. Better in the environment or the file: a flag can be read by
+    /// other users of the machine
+    #[arg(long, value_name = "URL", help_heading = "Unattended")]
+    pub notify_url: Option<String>,
+
     /// Repeat the waits of an earlier run: its seed (for tests)
     #[arg(
         long,
@@ -384,7 +400,7 @@ pub struct DemoArgs {
 
 impl ApplyArgs {
     /// The same line again. What the environment says is not repeated: it will say so again. Nor is
-    /// `--ping-url`: it is a secret, and the line is printed.
+    /// `--ping-url` and `--notify-url`: they are secrets, and the line is printed.
     pub fn repeat(&self) -> Repeat {
         let value = |name: &str, value: &Option<String>| {
             let value = value.clone()?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tracing::{debug, info};
+use tracing::{Level, debug, enabled, info};
 
 use crate::event::{Event, Observer};
 use crate::model::{Outcome, RowRef};
@@ -32,6 +32,10 @@ impl Log {
 
 impl Observer for Log {
     fn on(&mut self, _at: Duration, event: &Event) {
+        // Places are put into words before the macros could tell that nobody reads them.
+        if !enabled!(Level::INFO) {
+            return;
+        }
         match event {
             Event::RunStarted {
                 rows,

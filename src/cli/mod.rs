@@ -18,6 +18,7 @@ pub mod log;
 pub mod log_file;
 mod look;
 pub mod metrics;
+pub mod notify;
 pub mod outlook;
 pub mod ping;
 pub mod printer;

@@ -20,6 +20,7 @@ use super::config_file::ConfigError;
 use super::guards::{Guards, MaxChanges};
 use super::look::{Found, Look};
 pub use super::look::{Origin, Origins};
+use super::notify::NotifyUrl;
 use super::unattended::Unattended;
 use crate::canary;
 use crate::engine::Limits;
@@ -83,6 +84,8 @@ pub struct Settings {
     pub progress: bool,
     /// What matters when nobody watches.
     pub unattended: Unattended,
+    /// Who is told when runs begin to need a person.
+    pub notify_url: Option<NotifyUrl>,
     /// The command line, to be told to a person as the one to give again.
     pub repeat: Repeat,
     /// The configuration file that was read; absolute.
@@ -282,10 +285,27 @@ impl Settings {
             verbose,
             progress: !look.switch("--no-progress", args.no_progress)? && !unattended.cron,
             unattended,
+            notify_url: notify_url(&look, args)?,
             repeat: args.repeat(),
             config_file: look.file().map(|file| file.path.clone()),
             origins: look.into_origins(),
         })
+    }
+}
+
+/// A URL that is told nowhere, also not where it does not fit.
+fn notify_url(look: &Look<'_>, args: &ApplyArgs) -> Result<Option<NotifyUrl>, SettingsError> {
+    let Some(found) = look.value("--notify-url", args.notify_url.as_deref())? else {
+        return Ok(None);
+    };
+    let expected = "an http or https URL, with wecom+, dingtalk+, feishu+ or json+ before it where its host does not say which it is";
+    match found.read(expected, NotifyUrl::read) {
+        Ok(url) => Ok(Some(url)),
+        Err(_) => Err(SettingsError::Value {
+            name: found.name(),
+            found: "…".into(),
+            expected: expected.into(),
+        }),
     }
 }
 

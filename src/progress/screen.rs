@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use indicatif::MultiProgress;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::looks::Looks;
+
 /// A handle; clones share one screen.
 #[derive(Clone)]
 pub struct Screen {
     bars: MultiProgress,
     out: Arc<Mutex<dyn Write + Send>>,
+    looks: fn() -> Looks,
 }
 
 impl Screen {
@@ -23,6 +26,7 @@ impl Screen {
         Self {
             bars: MultiProgress::new(),
             out: Arc::new(Mutex::new(io::stderr())),
+            looks: Looks::of_stderr,
         }
     }
 
@@ -33,12 +37,12 @@ impl Screen {
 
     /// Says one line, or several.
     pub fn line(&self, text: &str) {
-        self.bytes(format!("{text}\n").as_bytes());
+        self.text(&format!("{text}\n"));
     }
 
     /// Says something as it is, a question for example.
     pub fn text(&self, text: &str) {
-        self.bytes(text.as_bytes());
+        self.bytes((self.looks)().fit(text).as_bytes());
     }
 
     fn bytes(&self, bytes: &[u8]) {
@@ -111,6 +115,7 @@ mod captured {
             let screen = Self {
                 bars: MultiProgress::with_draw_target(target),
                 out: bytes.clone(),
+                looks: Looks::default,
             };
             (screen, Captured(bytes))
         }

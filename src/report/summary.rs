@@ -167,18 +167,23 @@ impl Summary {
     /// # Errors
     /// When the system does not take it.
     pub fn save(&self, directory: &Path) -> io::Result<PathBuf> {
-        let path = directory.join(FILE_NAME);
-        let mut file = tempfile::Builder::new()
-            .prefix(".summary-")
-            .permissions(Permissions::from_mode(0o600))
-            .tempfile_in(directory)?;
-        file.write_all(self.to_json().as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        // The new name is on disk only when its directory is.
-        File::open(directory)?.sync_all()?;
-        Ok(path)
+        save_private(directory, FILE_NAME, self.to_json().as_bytes())
     }
+}
+
+/// Writes a file of a run, whole or not at all, for its owner only. Returns its path.
+pub(super) fn save_private(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    let path = directory.join(name);
+    let mut file = tempfile::Builder::new()
+        .prefix(&format!(".{name}-"))
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    // The new name is on disk only when its directory is.
+    File::open(directory)?.sync_all()?;
+    Ok(path)
 }
 
 #[cfg(test)]

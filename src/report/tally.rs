@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::summary::{Calls, Failures, Pace};
+use super::timeline::Timeline;
 use crate::event::{Answer, Event, Observer};
 use crate::model::{Counts, Outcome, Passing};
 
@@ -27,6 +28,7 @@ pub struct Tally {
     n_left: u64,
     first_left: Option<Duration>,
     last_left: Option<Duration>,
+    timeline: Timeline,
 }
 
 impl Tally {
@@ -101,6 +103,11 @@ impl Tally {
         self.first_left.zip(self.last_left)
     }
 
+    /// How it went over time.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
     /// Steps from call to call, over the time that they took: one call has no speed.
     fn mean_per_s(&self) -> f64 {
         match self.span() {
@@ -114,6 +121,7 @@ impl Tally {
 
 impl Observer for Tally {
     fn on(&mut self, at: Duration, event: &Event) {
+        self.timeline.on(at, event);
         match event {
             Event::RunStarted { rows, .. } => self.counts.read = *rows,
             Event::RowsSettled {

@@ -33,6 +33,29 @@ pub fn last_words(summary: &Summary, directory: &Path, repeat: &Repeat) -> Strin
     told.collect::<Vec<String>>().join("\n") + "\n"
 }
 
+/// The same without what to type: what happened, why it stopped, what is in doubt.
+pub fn what_happened(summary: &Summary) -> String {
+    Words::with(summary, |words| {
+        let paragraphs = [words.happened(), words.stopped(), words.doubt()];
+        let told = paragraphs.into_iter().flatten();
+        told.collect::<Vec<String>>().join("\n")
+    })
+}
+
+/// The run in one line.
+pub fn verdict(summary: &Summary) -> String {
+    let counts = &summary.counts;
+    let stopped = Words::with(summary, |words| words.stopped());
+    let first = stopped.as_deref().and_then(|words| words.lines().next());
+    match (first, counts.unknown, counts.failed + counts.invalid) {
+        (Some(stopped), ..) => stopped.into(),
+        (None, 1.., _) => format!("{} in doubt", count(counts.unknown, "row")),
+        (None, 0, 0) => "Everything is in place".into(),
+        (None, 0, 1) => "1 row needs work, the others are in place".into(),
+        (None, 0, n) => format!("{} need work, the others are in place", count(n, "row")),
+    }
+}
+
 /// Why a run stopped, for `message` in the summary: the service's or the system's own words.
 /// A refusal's message is left out, it may name the user.
 pub fn reason(cause: &StopCause) -> String {
@@ -186,6 +209,15 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
+    /// For words that name neither files nor commands.
+    fn with<T>(summary: &Summary, say: impl FnOnce(&Words<'_>) -> T) -> T {
+        say(&Words {
+            summary,
+            directory: Path::new(""),
+            repeat: &Repeat::default(),
+        })
+    }
+
     fn happened(&self) -> Option<String> {
         let Summary { counts, calls, .. } = self.summary;
         if counts.read == 0 {
@@ -329,7 +361,13 @@ impl Words<'_> {
     fn files(&self) -> Option<String> {
         let counts = &self.summary.counts;
         let wrote_rows = counts.read > counts.unchanged && !self.was_refused();
-        wrote_rows.then(|| format!("Row by row: {}", self.shown("results.csv")))
+        wrote_rows.then(|| {
+            format!(
+                "Row by row: {}\nAs a page: {}",
+                self.shown("results.csv"),
+                self.shown("report.html")
+            )
+        })
     }
 
     /// The most frequent codes, most rows first, with what each means.

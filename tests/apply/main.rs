@@ -10,6 +10,7 @@ mod feedback;
 mod flags;
 mod input;
 mod limits;
+mod notices;
 mod outages;
 mod pace;
 mod resume;

@@ -135,7 +135,8 @@ fn a_small_run_and_the_same_again_word_for_word() {
          4 rows: 2 changes to send to http://127.0.0.1:PORT, at least 0.1 s at 20 a second\n\
          4 rows: 3 applied, 1 superseded\n\
          2 calls in TIME\n\
-         Row by row: DIR/state/reports/RUN/results.csv\n"
+         Row by row: DIR/state/reports/RUN/results.csv\n\
+         As a page: DIR/state/reports/RUN/report.html\n"
     );
     let again = bench.apply(&["users.csv"]);
     assert_eq!(again.checked_code(), 0);
@@ -144,7 +145,8 @@ fn a_small_run_and_the_same_again_word_for_word() {
         "4 rows: 0 changes to send\n\
          4 rows: 3 unchanged, 1 superseded\n\
          Nothing was sent.\n\
-         Row by row: DIR/state/reports/RUN/results.csv\n"
+         Row by row: DIR/state/reports/RUN/results.csv\n\
+         As a page: DIR/state/reports/RUN/report.html\n"
     );
 }
 

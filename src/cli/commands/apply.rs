@@ -5,6 +5,7 @@
 //! before it (usage, configuration, the lock) leave a message and a number.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ use crate::cli::guards::shrank;
 use crate::cli::lock;
 use crate::cli::log::Log;
 use crate::cli::metrics;
+use crate::cli::notify;
 use crate::cli::outlook;
 use crate::cli::ping::Ping;
 use crate::cli::printer::{Printer, must_ask, on_one_line, question, start_log};
@@ -41,6 +43,7 @@ use crate::plan::rows::Rows;
 use crate::prepare::{self, Opened, PrepareError};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
+use crate::report::page;
 use crate::report::repeat::PROGRAM;
 use crate::report::results::ResultFiles;
 use crate::report::summary::{Calls, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary};
@@ -111,6 +114,7 @@ pub async fn main(args: &ApplyArgs) -> Result<Exit, (Exit, anyhow::Error)> {
     {
         printer.warn(&format!("--metrics-file {}: {error}", path.display()));
     }
+    notify::tell(settings, exit, summary, printer).await;
     if let Some(ping) = ping {
         ping.end(exit, summary, printer).await;
     }
@@ -334,6 +338,7 @@ impl Applying<'_> {
         self.ledger_is_new = is_new;
         for killed in &recovered {
             outlook::tell_recovered(self.printer, killed);
+            self.warn_of_page(&killed.report_dir, page::make(&killed.report_dir));
         }
         if is_new {
             let path = path.display();
@@ -557,6 +562,10 @@ impl Applying<'_> {
                 summary.exit_code = exit.number();
             }
         }
+        if self.run.is_some() {
+            let kept = tally.timeline().save(&self.dir);
+            self.warn_of_page(&self.dir, kept.and_then(|_| page::make(&self.dir)));
+        }
         let line = line(exit, &summary, &self.dir);
         info!("{line}");
         let words = match self.settings.unattended.cron {
@@ -573,6 +582,16 @@ impl Applying<'_> {
         Done {
             exit,
             summary: Some((summary, self.dir.clone())),
+        }
+    }
+
+    /// A page is for looking at: that it could not be made is no reason to fail.
+    fn warn_of_page(&self, directory: &Path, made: io::Result<PathBuf>) {
+        if let Err(error) = made {
+            let directory = directory.display();
+            self.printer.warn(&format!(
+                "{directory}: report.html could not be made: {error}"
+            ));
         }
     }
 }

@@ -131,6 +131,7 @@ fn value(settings: &Settings, flag: &str) -> Value {
         "keep-runs" => unattended.keep_runs.into(),
         "ping-url" => unattended.ping_url.as_ref().map(PingUrl::to_string).into(),
         "metrics-file" => path(unattended.metrics_file.as_deref()),
+        "notify-url" => settings.notify_url.as_ref().map(ToString::to_string).into(),
         // Each run has another.
         "seed" if settings.origins.is_default(flag) => Value::Null,
         "seed" => limits.seed.into(),
@@ -178,8 +179,10 @@ fn line(shown: &Shown) -> String {
     match value {
         Value::Null if name == "seed" => format!("# {name}: another one for each run"),
         Value::Null => format!("# {name}: not set"),
-        // It is a secret, and what is shown of it is no URL.
-        value if name == "ping-url" => format!("# {name}: {value}"),
+        // A secret; what is shown of it can't be read again.
+        value if ["ping-url", "notify-url"].contains(&name.as_str()) => {
+            format!("# {name}: {value}")
+        }
         // Its texts are escaped as TOML's are; only this one character is not.
         value => format!("{name} = {value}").replace('\u{7F}', "\\u007F"),
     }

@@ -143,6 +143,7 @@ fn every_flag_is_read_from_its_variable() {
         ("KEEP_RUNS", "9"),
         ("PING_URL", "https://hc.example/uuid"),
         ("METRICS_FILE", "x.prom"),
+        ("NOTIFY_URL", "feishu+https://h.example/hush"),
         ("SEED", "8"),
     ]
     .map(|(name, value)| (format!("LCIC_SYNC_{name}"), value));
@@ -194,6 +195,8 @@ fn every_flag_is_read_from_its_variable() {
     let shown = format!("{unattended:?}");
     assert!(!shown.contains("uuid"), "{shown}");
     assert_eq!(settings.verbose, 2);
+    let notices = format!("{:?}", settings.notify_url);
+    assert_eq!(notices, "Some(NotifyUrl(…://h.example/…))");
     assert_eq!(settings.state_dir, Path::new("/srv/state"));
     assert_eq!(settings.report_dir, Path::new("/reports"));
 
@@ -432,6 +435,7 @@ fn every_flag_can_stand_in_the_file() {
         ("metrics-file", "\"x.prom\""),
         ("no-progress", "true"),
         ("ping-url", "\"https://hc.example/uuid\""),
+        ("notify-url", "\"https://h.example/x\""),
         ("quiet", "false"),
         ("rate", "1.5"),
         ("report-dir", "\"/reports\""),

@@ -60,6 +60,7 @@ fn all_went_well() {
 1,200 rows: 1,195 applied, 3 unchanged, 2 superseded
 195 calls in 10 s, 20.0 per second
 Row by row: /r/20260301T020000Z-k3xq/results.csv
+As a page: /r/20260301T020000Z-k3xq/report.html
 "
     );
 }
@@ -99,6 +100,7 @@ fn some_rows_failed() {
 Put them right there, then:
   lcic-sync apply --site intl /r/20260301T020000Z-k3xq/failures.csv
 Row by row: /r/20260301T020000Z-k3xq/results.csv
+As a page: /r/20260301T020000Z-k3xq/report.html
 "
     );
 }
@@ -125,6 +127,7 @@ To go on, give the same command again:
 Put them right there, then:
   lcic-sync apply --rate 15 /r/20260301T020000Z-k3xq/failures.csv
 Row by row: /r/20260301T020000Z-k3xq/results.csv
+As a page: /r/20260301T020000Z-k3xq/report.html
 "
     );
 }
@@ -149,6 +152,7 @@ Stopped: the key, its permission or the signature is not accepted
 When the key is put right, give the same command again:
   lcic-sync apply users.csv
 Row by row: /r/20260301T020000Z-k3xq/results.csv
+As a page: /r/20260301T020000Z-k3xq/report.html
 "
     );
 }

@@ -1,0 +1,313 @@
+//! Tells a chat group when runs begin to need a person, and when they no longer do: WeCom,
+//! DingTalk, Feishu, or anything that takes a JSON object. Only a change is told; how it stood
+//! last is one word in `<state-dir>/notified`, written when the notice has arrived, so one that did
+//! not is tried again by the next run.
+//!
+//! **Invariants.** A notice never changes how a run ends and never keeps it for long. It holds
+//! counts, codes and the name of the run, nothing of persons. The URL is in no message.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::exit::Exit;
+use super::printer::Printer;
+use super::settings::Settings;
+use crate::report::summary::Summary;
+use crate::report::words::{clean, outcomes, thousands, verdict};
+use crate::state::make_private_dir;
+use crate::tencent::http::{self, causes, extra_certificates};
+
+/// How long a notice may take. Chosen: five round trips around the world, and short beside a run.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Codes that a notice names.
+const N_CODES: usize = 3;
+/// The file in the state directory.
+const FILE_NAME: &str = "notified";
+
+/// Where notices go. Who knows the URL can write into the group, so it is a secret: `Debug` and
+/// `Display` show its host alone.
+#[derive(Clone)]
+pub struct NotifyUrl {
+    url: SecretString,
+    host: String,
+    form: Form,
+}
+
+/// What a receiver takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// WeCom and DingTalk: `{"msgtype": "text", "text": {"content": …}}`.
+    MsgType,
+    /// Feishu and Lark: `{"msg_type": "text", "content": {"text": …}}`.
+    Feishu,
+    /// Fields for a program.
+    Json,
+}
+
+impl NotifyUrl {
+    /// Reads a URL; the form follows from its host, unless a prefix like `feishu+` names it.
+    pub fn read(text: &str) -> Option<Self> {
+        const PREFIXES: [(&str, Form); 4] = [
+            ("wecom+", Form::MsgType),
+            ("dingtalk+", Form::MsgType),
+            ("feishu+", Form::Feishu),
+            ("json+", Form::Json),
+        ];
+        let named = PREFIXES.iter().find_map(|(prefix, form)| {
+            let url = text.strip_prefix(prefix)?;
+            Some((url, *form))
+        });
+        let (text, named) = named.map_or((text, None), |(url, form)| (url, Some(form)));
+        let url = Url::parse(text).ok()?;
+        let host = url.host_str()?.to_owned();
+        let form = match host.as_str() {
+            "qyapi.weixin.qq.com" | "oapi.dingtalk.com" => Form::MsgType,
+            "open.feishu.cn" | "open.larksuite.com" => Form::Feishu,
+            _ => Form::Json,
+        };
+        matches!(url.scheme(), "http" | "https").then(|| Self {
+            url: text.to_owned().into(),
+            host,
+            form: named.unwrap_or(form),
+        })
+    }
+}
+
+impl fmt::Debug for NotifyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NotifyUrl({self})")
+    }
+}
+
+impl fmt::Display for NotifyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "…://{}/…", self.host)
+    }
+}
+
+/// How runs stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Good,
+    /// A person is needed.
+    Bad,
+}
+
+impl Standing {
+    /// How a run leaves things; nothing where it says nothing about them: a person stopped it or
+    /// wished it to stop, or another run is at work.
+    fn after(exit: Exit, summary: Option<&Summary>) -> Option<Self> {
+        let by = summary.and_then(|summary| summary.stopped_by.as_deref());
+        match exit {
+            Exit::Done => Some(Self::Good),
+            Exit::Interrupted | Exit::Terminated | Exit::Locked => None,
+            _ if by == Some("limit") => None,
+            _ => Some(Self::Bad),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// Tells of a run's end, if anybody shall be told and it is news.
+pub async fn tell(settings: &Settings, exit: Exit, summary: Option<&Summary>, printer: &Printer) {
+    let Some(to) = &settings.notify_url else {
+        return;
+    };
+    let Some(now) = Standing::after(exit, summary) else {
+        return;
+    };
+    let path = settings.state_dir.join(FILE_NAME);
+    // Who was never told anything believes that all is well.
+    let was_bad = fs::read_to_string(&path).is_ok_and(|text| text.trim() == Standing::Bad.name());
+    if was_bad == (now == Standing::Bad) {
+        return;
+    }
+    let body = body(to.form, now, exit, summary);
+    let told = match post(to.url.expose_secret(), &body, settings.ca_file.as_deref()).await {
+        Ok(()) => keep(&path, now).map_err(|error| format!("{}: {error}", path.display())),
+        Err(seen) => Err(format!(
+            "the notice to {to} did not arrive: {}",
+            clean(&seen)
+        )),
+    };
+    if let Err(told) = told {
+        printer.warn(&told);
+    }
+}
+
+fn keep(path: &Path, now: Standing) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), make_private_dir)?;
+    fs::write(path, format!("{}\n", now.name()))
+}
+
+fn body(form: Form, now: Standing, exit: Exit, summary: Option<&Summary>) -> Value {
+    let text = text(now, exit, summary);
+    match form {
+        Form::MsgType => json!({ "msgtype": "text", "text": { "content": text } }),
+        Form::Feishu => json!({ "msg_type": "text", "content": { "text": text } }),
+        Form::Json => json!({
+            "schema_version": 1,
+            "state": now.name(),
+            "exit_code": exit.number(),
+            "run_id": summary.map(|summary| &summary.run_id),
+            "counts": summary.map(|summary| summary.counts),
+            "text": text,
+        }),
+    }
+}
+
+/// What people read. The summary's own message is left out: it may name files.
+fn text(now: Standing, exit: Exit, summary: Option<&Summary>) -> String {
+    let number = exit.number();
+    let mut lines = vec![match now {
+        Standing::Good => "lcic-sync: recovered, all is well again".to_owned(),
+        Standing::Bad => format!(
+            "lcic-sync: a person is needed (exit {number}: {})",
+            exit.meaning()
+        ),
+    }];
+    if let Some(summary) = summary {
+        if now == Standing::Bad {
+            lines.push(verdict(summary));
+        }
+        lines.push(outcomes(&summary.counts));
+        let codes = summary.failures.iter().take(N_CODES);
+        lines.extend(
+            codes.map(|failures| {
+                format!("{} × {}", thousands(failures.rows), clean(&failures.code))
+            }),
+        );
+        lines.push(format!("run {}", summary.run_id));
+    }
+    lines.join("\n")
+}
+
+/// Posts once, and looks whether it was taken: the chats answer 200 and say no inside.
+async fn post(url: &str, body: &Value, ca_file: Option<&Path>) -> Result<(), String> {
+    let extra = extra_certificates(ca_file).map_err(|error| error.to_string())?;
+    let client = match url.starts_with("https:") {
+        true => http::builder().tls_certs_merge(extra),
+        // No TLS, so a machine without any certificates will do.
+        false => http::builder().tls_certs_only(extra),
+    };
+    let client = client
+        .timeout(TIMEOUT)
+        .build()
+        .map_err(|error| causes(&error))?;
+    let request = client.post(url).header(CONTENT_TYPE, "application/json");
+    let answer = request.body(body.to_string()).send().await;
+    let mut answer = answer.map_err(|error| causes(&error))?;
+    if !answer.status().is_success() {
+        return Err(format!("http {}", answer.status().as_u16()));
+    }
+    let text = http::body(&mut answer)
+        .await
+        .map_err(|error| causes(&error))?;
+    let said: Value = serde_json::from_slice(&text.unwrap_or_default()).unwrap_or_default();
+    let codes = ["errcode", "code", "StatusCode"].map(|name| said[name].as_i64().unwrap_or(0));
+    match codes.into_iter().find(|code| *code != 0) {
+        Some(code) => Err(format!("refused with code {code}")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::summary::tests::sample;
+
+    #[test]
+    fn the_form_follows_from_the_host_or_from_the_prefix() {
+        for (url, form) in [
+            (
+                "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k",
+                Form::MsgType,
+            ),
+            (
+                "https://oapi.dingtalk.com/robot/send?access_token=t",
+                Form::MsgType,
+            ),
+            (
+                "https://open.feishu.cn/open-apis/bot/v2/hook/h",
+                Form::Feishu,
+            ),
+            ("https://hooks.example.com/x", Form::Json),
+            ("feishu+https://proxy.example.com/x", Form::Feishu),
+            ("wecom+http://127.0.0.1:9/x", Form::MsgType),
+            ("json+https://open.feishu.cn/x", Form::Json),
+        ] {
+            let read = NotifyUrl::read(url).unwrap();
+            assert_eq!(read.form, form, "{url}");
+            assert!(!read.url.expose_secret().contains('+'), "{url}");
+        }
+        for url in ["", "ftp://h/x", "slack+https://h/x", "https://"] {
+            assert!(NotifyUrl::read(url).is_none(), "{url}");
+        }
+        let url = NotifyUrl::read("https://user:hush@h.example/hush?key=hush").unwrap();
+        assert_eq!(
+            format!("{url} {url:?}"),
+            "…://h.example/… NotifyUrl(…://h.example/…)"
+        );
+    }
+
+    #[test]
+    fn a_person_is_needed_unless_all_is_well_or_a_person_was_there() {
+        let limited = Summary {
+            stopped_by: Some("limit".into()),
+            ..sample()
+        };
+        for (exit, summary, expected) in [
+            (Exit::Done, None, Some(Standing::Good)),
+            (Exit::SomeFailed, None, Some(Standing::Bad)),
+            (Exit::StoppedEarly, Some(&sample()), Some(Standing::Bad)),
+            (Exit::StoppedEarly, Some(&limited), None),
+            (Exit::Usage, None, Some(Standing::Bad)),
+            (Exit::Interrupted, None, None),
+            (Exit::Locked, None, None),
+        ] {
+            assert_eq!(Standing::after(exit, summary), expected, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_notice_says_what_happened_and_names_nobody() {
+        let summary = sample();
+        let text = text(Standing::Bad, Exit::StoppedEarly, Some(&summary));
+        assert_eq!(
+            text,
+            "lcic-sync: a person is needed (exit 5: stopped early or in doubt; the same command goes on)\n\
+             Stopped: the service accepted nothing for too long\n\
+             200 rows: 120 applied, 30 unchanged, 2 failed, 2 invalid, 3 superseded, 1 unknown, 42 pending\n\
+             2 × ResourceNotFound.User\n1 × no UserId\n1 × no answer\n\
+             run 20260301T020000Z-k3xq"
+        );
+        let body = |form| body(form, Standing::Good, Exit::Done, Some(&summary));
+        assert!(
+            body(Form::MsgType)["text"]["content"]
+                .as_str()
+                .unwrap()
+                .contains("recovered")
+        );
+        assert!(
+            body(Form::Feishu)["content"]["text"]
+                .as_str()
+                .unwrap()
+                .contains("recovered")
+        );
+        assert_eq!(body(Form::Json)["state"], "good");
+        assert_eq!(body(Form::Json)["counts"]["read"], 200);
+    }
+}

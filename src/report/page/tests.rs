@@ -1,0 +1,121 @@
+use super::*;
+use crate::report::summary::tests::sample;
+
+fn sample_timeline() -> Timeline {
+    serde_json::from_str(include_str!("../../../samples/timeline.json")).unwrap()
+}
+
+/// The page of a run that left these.
+fn page_of(summary: &Summary, failures: &str, timeline: Option<&Timeline>) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join(FAILURES), failures).unwrap();
+    summary.save(directory.path()).unwrap();
+    if let Some(timeline) = timeline {
+        timeline.save(directory.path()).unwrap();
+    }
+    let path = make(directory.path()).unwrap();
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn page(failures: &str, timeline: Option<&Timeline>) -> String {
+    page_of(&sample(), failures, timeline)
+}
+
+const HEADER: &str =
+    "UserId,Nickname,Avatar,_outcome,_code,_message,_request_id,_file,_line,_run,_at\n";
+
+#[test]
+fn what_people_wrote_stays_text() {
+    let row = "\"\"\"><script>alert(1)</script>\",\"<img src=x onerror=alert(2)>\",'&,failed,\
+               <b>Code,</style></script>,<i>id,<u>.csv,7,r,t\n";
+    let page = page(&format!("{HEADER}{row}"), None);
+    assert_eq!(page.matches("<script").count(), 1, "its own");
+    for tag in ["<img", "<b>", "<i>", "<u>"] {
+        assert!(!page.contains(tag), "{tag}");
+    }
+    assert_eq!(page.matches("</style>").count(), 1);
+    assert!(page.contains("&#60;img src=x onerror=alert(2)&#62;"));
+}
+
+#[test]
+fn rows_are_shown_with_their_own_columns_and_the_rest_is_counted() {
+    let header = HEADER.replace("Avatar", "Avatar,Class");
+    let row =
+        |n: usize| format!("u{n},N,A,3b,failed,ResourceNotFound.User,m,id-{n},f.csv,{n},r,t\n");
+    let rows: String = (0..MOST_ROWS + 2000).map(row).collect();
+    let mut summary = sample();
+    summary.counts.failed = MOST_ROWS as u64 + 2000;
+    summary.counts.invalid = 0;
+    summary.counts.unknown = 0;
+    let page = page_of(&summary, &(header + &rows), None);
+    assert!(page.contains("<td data-label=\"Class\"><bdi>3b</bdi></td>"));
+    assert!(page.contains("f.csv:2999<") && !page.contains("f.csv:3000<"));
+    assert!(page.contains("3,000 are shown here; 2,000 more are in <code>failures.csv</code>."));
+}
+
+#[test]
+fn charts_are_there_where_there_is_something_to_draw() {
+    let with = page(HEADER, Some(&sample_timeline()));
+    assert_eq!(with.matches("<svg width").count(), 4);
+    for colour in ["#2F6FDE", "#E0A100", "#D64545", "#F6DCDC"] {
+        assert!(
+            with.contains(&format!("fill=\"{colour}\" stroke=\"none\"")),
+            "{colour}"
+        );
+    }
+    assert!(with.contains("For 12 s the service failed for everybody."));
+    let without = page(HEADER, None);
+    assert!(!without.contains("<svg width") && !without.contains("Over time"));
+    assert!(page(HEADER, Some(&Timeline::default())).contains("<p>None.</p>"));
+}
+
+#[test]
+fn a_code_stands_once_with_its_rows_its_calls_and_what_to_do() {
+    let lines = codes(&sample());
+    let told: Vec<(&str, u64, u64)> = lines
+        .iter()
+        .map(|line| (line.code.as_str(), line.rows, line.calls))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("ResourceNotFound.User", 2, 2),
+            ("no answer", 1, 16),
+            ("no UserId", 1, 0),
+            ("sets nothing", 1, 0),
+            ("RequestLimitExceeded", 0, 3),
+        ]
+    );
+    assert!(lines.iter().all(|line| !line.advice.is_empty()));
+}
+
+#[test]
+fn a_run_without_a_summary_has_no_page_and_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = make(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("no summary.json"), "{error}");
+    sample().save(directory.path()).unwrap();
+    std::fs::write(directory.path().join(timeline::FILE_NAME), "{}").unwrap();
+    let error = make(directory.path()).unwrap_err().to_string();
+    assert!(error.starts_with("timeline.json: "), "{error}");
+}
+
+#[test]
+fn the_strangest_timelines_can_be_drawn() {
+    let one = |slice_s, sent, accepted| {
+        let mut timeline = Timeline::default();
+        timeline.slice_s = slice_s;
+        timeline.slices.push(Default::default());
+        timeline.slices[0].sent = sent;
+        timeline.slices[0].accepted = accepted;
+        timeline.latency[120] = accepted;
+        timeline
+    };
+    for timeline in [one(1, 1, 0), one(1, 1, 1), one(1 << 20, u64::MAX, u64::MAX)] {
+        for rate in [0.0, 0.1, 1_000_000.0] {
+            let mut summary = sample();
+            summary.pace.rate = rate;
+            assert!(page_of(&summary, HEADER, Some(&timeline)).contains("Over time"));
+        }
+    }
+}
