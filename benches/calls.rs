@@ -243,7 +243,10 @@ fn whole_run(runtime: &Runtime, service: &Running, calls: u64) {
             clock: Clock::start(),
             until: None,
             canary: None,
-            observers: Box::new(Fanout(vec![Box::new(Tally::new()), Box::new(Log)])),
+            observers: Box::new(Fanout(vec![
+                Box::new(Tally::new()),
+                Box::new(Log::new(&[])),
+            ])),
         };
         let (_keep, signals) = tokio::sync::mpsc::unbounded_channel();
         let ended = run.go(signals).await;
