@@ -21,6 +21,9 @@ const TRY_LOCK_EVERY: Duration = Duration::from_millis(200);
 /// When there is one.
 pub fn check_outputs(settings: &Settings) -> anyhow::Result<()> {
     let mut outputs = written_in(&settings.state_dir).to_vec();
+    let unattended = &settings.unattended;
+    let named = [&unattended.log_file, &unattended.metrics_file];
+    outputs.extend(named.into_iter().flatten().cloned());
     // As far as they are files.
     outputs.extend(["/dev/stdout".into(), "/dev/stderr".into()]);
     match input_that_is_an_output(&settings.inputs, &outputs) {

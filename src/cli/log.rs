@@ -23,8 +23,9 @@ impl Log {
         }
     }
 
-    /// `users.csv:17`.
-    fn place(&self, at: RowRef) -> String {
+    /// `users.csv:17`; nothing for what is no row's.
+    fn place(&self, at: Option<RowRef>) -> String {
+        let Some(at) = at else { return String::new() };
         let file = self.inputs.get(usize::from(at.file));
         format!("{}:{}", file.map_or("?", String::as_str), at.line)
     }
@@ -48,13 +49,12 @@ impl Observer for Log {
                 at,
                 code,
             } => {
-                let at = at.map(|at| self.place(at)).unwrap_or_default();
                 let (code, name) = (code.as_deref().unwrap_or_default(), outcome.name());
                 match outcome {
                     Outcome::Failed | Outcome::Invalid | Outcome::Unknown => {
-                        info!(at, rows, outcome = name, code, "settled");
+                        info!(at = self.place(*at), rows, outcome = name, code, "settled");
                     }
-                    _ => debug!(at, rows, outcome = name, code, "settled"),
+                    _ => debug!(at = self.place(*at), rows, outcome = name, code, "settled"),
                 }
             }
             Event::CallSent { attempt } => debug!(attempt, "call sent"),
@@ -64,7 +64,7 @@ impl Observer for Log {
                 at,
                 code,
             } => debug!(
-                at = self.place(*at),
+                at = self.place(Some(*at)),
                 answer = ?answer,
                 code = code.as_deref().unwrap_or_default(),
                 ms = latency.as_millis() as u64,

@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -88,7 +87,7 @@ pub async fn main(args: &ApplyArgs) -> Result<Exit, (Exit, anyhow::Error)> {
     let Unattended { cron, log_file, .. } = &settings.unattended;
     let printer = Printer::new(settings.quiet, settings.verbose).logged(log_file.is_some());
     let printer = &printer;
-    keep_inputs(settings).map_err(usage)?;
+    lock::check_outputs(settings).map_err(usage)?;
     if let Some(directory) = log_file.as_deref().and_then(Path::parent)
         && directory == settings.state_dir
     {
@@ -130,31 +129,6 @@ pub async fn main(args: &ApplyArgs) -> Result<Exit, (Exit, anyhow::Error)> {
     }
 }
 
-/// Refuses to write over an input.
-fn keep_inputs(settings: &Settings) -> anyhow::Result<()> {
-    let identity = |path: &Path| {
-        let found = fs::metadata(path).ok()?;
-        Some((found.dev(), found.ino()))
-    };
-    let Unattended {
-        log_file,
-        metrics_file,
-        ..
-    } = &settings.unattended;
-    for (flag, output) in [("--log-file", log_file), ("--metrics-file", metrics_file)] {
-        let Some(output) = output else { continue };
-        let mut inputs = settings.inputs.iter().map(Path::new);
-        if identity(output).is_some_and(|found| inputs.any(|input| identity(input) == Some(found)))
-        {
-            let output = output.display();
-            return Err(anyhow!(
-                "{flag} {output}: is an input, and is not written to"
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// Names the inputs that lie among the reports by where they really are: `latest` will point to
 /// the run that is about to begin, and the same command must still mean the same file.
 fn follow_latest(settings: &mut Settings) {
@@ -182,7 +156,6 @@ pub async fn run(
     printer: &Printer,
 ) -> Result<Done, (Exit, anyhow::Error)> {
     let usage = |error| (Exit::Usage, error);
-    lock::check_outputs(settings).map_err(usage)?;
     // Resolved once, before anything that may take long.
     let until = settings.until;
     let until = until.map(|until| Deadline::until(until, &Local::now()));
