@@ -138,6 +138,10 @@ fn what_can_not_be_put_on_a_schedule_is_refused() {
             &["--", "apply", "--notify-url", "https://h/hush", "a.csv"],
             "is a secret",
         ),
+        (
+            &["--", "apply", "--ping-url", "https://h/hush", "a.csv"],
+            "hint: set LCIC_SYNC_PING_URL there, or ping-url in lcic-sync.toml",
+        ),
         (&["--", "apply", "a\nb.csv"], "line break"),
         (
             &["--at", "24:00", "--", "apply", "a.csv"],

@@ -399,7 +399,7 @@ pub struct DemoArgs {
 }
 
 impl ApplyArgs {
-    /// The same line again. What the environment says is not repeated: it will say so again. Nor is
+    /// The same line again. What the environment says is not repeated: it will say so again. Nor are
     /// `--ping-url` and `--notify-url`: they are secrets, and the line is printed.
     pub fn repeat(&self) -> Repeat {
         let value = |name: &str, value: &Option<String>| {

@@ -29,8 +29,8 @@ Prints a line for crontab, and below it a service and a timer for systemd: choos
 run as who reads the keys; times are this machine's.
 
 Examples:
-  lcic-sync cron-line -- apply -q /srv/export/users.csv
-  lcic-sync cron-line --at 03:30 -- apply -q --rate 15 users.csv";
+  lcic-sync cron-line -- apply --cron /srv/export/users.csv
+  lcic-sync cron-line --at 03:30 -- apply --cron --rate 15 users.csv";
 
 /// Runs the command.
 ///
@@ -147,11 +147,18 @@ fn repeat(line: &[String]) -> anyhow::Result<Repeat> {
     if apply.files.iter().any(|file| file == "-") {
         bail!("a schedule has no standard input to read: name a file");
     }
-    if apply.notify_url.is_some() {
-        bail!(
-            "--notify-url is a secret, and does not belong into a line that others can read\n\
-               hint: set LCIC_SYNC_NOTIFY_URL there, or notify-url in lcic-sync.toml"
-        );
+    let secrets = [
+        ("--ping-url", "LCIC_SYNC_PING_URL", &apply.ping_url),
+        ("--notify-url", "LCIC_SYNC_NOTIFY_URL", &apply.notify_url),
+    ];
+    for (flag, variable, url) in secrets {
+        if url.is_some() {
+            bail!(
+                "{flag} is a secret, and does not belong into a line that others can read\n\
+                 hint: set {variable} there, or {} in lcic-sync.toml",
+                &flag[2..]
+            );
+        }
     }
     Ok(apply.repeat())
 }

@@ -1,5 +1,8 @@
 //! `report`: makes the page of a run that is kept, again or for the first time.
 
+// Doc comments of flags are help texts of a terminal.
+#![allow(rustdoc::invalid_html_tags)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

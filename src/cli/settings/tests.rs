@@ -412,7 +412,7 @@ fn the_file_comes_after_the_environment_and_before_the_default() {
 
 #[test]
 fn every_flag_can_stand_in_the_file() {
-    let lines = [
+    let mut lines = [
         ("account", "\"school\""),
         ("all", "true"),
         ("ca-file", "\"ca.pem\""),
@@ -449,8 +449,8 @@ fn every_flag_can_stand_in_the_file() {
         ("wait-lock", "\"5m\""),
         ("yes", "true"),
     ];
-    let mut listed: Vec<&str> = lines.iter().map(|(name, _)| *name).collect();
-    listed.sort_unstable();
+    lines.sort_unstable();
+    let listed: Vec<&str> = lines.iter().map(|(name, _)| *name).collect();
     let known = crate::cli::config_file::kinds();
     assert_eq!(known.keys().map(String::as_str).collect::<Vec<_>>(), listed);
 
