@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use lcic_sync::cli::args::{Cli, Command};
 use lcic_sync::cli::commands::{
-    apply, completions, config, demo, explain, ledger, man, plan, runs, simulate, whoami,
+    apply, check, completions, config, demo, explain, ledger, man, plan, runs, simulate, whoami,
 };
 use lcic_sync::cli::exit::Exit;
 use lcic_sync::cli::printer::Printer;
@@ -40,6 +40,7 @@ fn run(cli: Cli) -> Result<Exit, (Exit, anyhow::Error)> {
         match cli.command {
             Command::Apply(args) => apply::main(&args).await,
             Command::Plan(args) => plan::main(&args).await,
+            Command::Check(args) => check::run(&args).map_err(usage),
             Command::Explain(args) => explain::run(&args).map_err(usage),
             Command::Config(args) => config::run(&args).map_err(usage),
             Command::Completions(args) => completions::run(&args).map_err(usage),
