@@ -13,7 +13,6 @@ use csv::ByteRecord;
 use sha2::{Digest, Sha256};
 
 use crate::input::Source;
-use crate::input::lint::Level;
 use crate::input::records::{RecordError, Records};
 use crate::input::survey::Survey;
 use crate::report::words::count;
@@ -26,8 +25,6 @@ pub struct Fixed {
     trimmed: u64,
     repeated: u64,
     left_out: u64,
-    errors: u64,
-    warnings: u64,
 }
 
 impl fmt::Display for Fixed {
@@ -48,8 +45,7 @@ impl fmt::Display for Fixed {
                 write!(f, "; {n} × {what}")?;
             }
         }
-        let (errors, warnings) = (count(self.errors, "error"), count(self.warnings, "warning"));
-        write!(f, "; left as they are: {errors} and {warnings}")
+        f.write_str("; all else that is told above is left as it is")
     }
 }
 
@@ -76,7 +72,7 @@ fn copy(survey: &Survey, source: &Source, to: File) -> io::Result<Fixed> {
     let mut last_of = HashMap::new();
     let candidates = repeated(survey);
     if !candidates.is_empty() {
-        each_row(source, |row, cells| {
+        each_row(source, |row, cells, _| {
             if candidates.contains(&row) {
                 last_of.insert(digest(cells), row);
             }
@@ -87,49 +83,23 @@ fn copy(survey: &Survey, source: &Source, to: File) -> io::Result<Fixed> {
     let mut header = Records::new(source.file.clone(), source.layout);
     let header = header.next_record().map_err(io_error)?;
     let header = header.expect("was there when it was opened").to_cells();
-    let width = source.header.width;
-    lines.write_byte_record(&header.iter().take(width).collect())?;
-    let findings = &survey.findings;
+    let names = header.iter().take(source.header.width);
+    lines.write_byte_record(&names.collect())?;
     let mut fixed = Fixed {
         read_as: source.read_as.clone(),
         left_out: survey.blank_rows + survey.repeated_headers,
-        errors: findings.count(Level::Error),
-        warnings: findings.count(Level::Warning),
         ..Fixed::default()
     };
-    each_row(source, |row, cells| {
+    each_row(source, |row, cells, was_trimmed| {
         if candidates.contains(&row) && last_of[&digest(cells)] != row {
             fixed.repeated += 1;
             return Ok(());
         }
-        // Cells behind the header's are only kept where there is something in one of them.
-        let end = match cells
-            .iter()
-            .skip(width)
-            .all(|cell| cell.trim_ascii().is_empty())
-        {
-            true => width,
-            false => cells.len(),
-        };
-        let cells = cells
-            .iter()
-            .take(end)
-            .enumerate()
-            .map(|(at, cell)| match std::str::from_utf8(cell) {
-                Ok(text) if at == source.header.user => {
-                    fixed.trimmed += u64::from(text.trim().len() < text.len());
-                    text.trim().as_bytes()
-                }
-                _ => cell,
-            });
-        let cells: ByteRecord = cells.collect();
+        fixed.trimmed += u64::from(was_trimmed);
         fixed.rows += 1;
-        Ok(lines.write_byte_record(&cells)?)
+        Ok(lines.write_byte_record(cells)?)
     })?;
     lines.flush()?;
-    fixed.warnings = fixed
-        .warnings
-        .saturating_sub(fixed.trimmed + fixed.repeated);
     Ok(fixed)
 }
 
@@ -153,17 +123,38 @@ fn repeated(survey: &Survey) -> HashSet<u32> {
     rows
 }
 
+/// Gives each row as it is to be written, and whether there were blanks around its id.
 fn each_row(
     source: &Source,
-    mut with: impl FnMut(u32, &ByteRecord) -> io::Result<()>,
+    mut with: impl FnMut(u32, &ByteRecord, bool) -> io::Result<()>,
 ) -> io::Result<()> {
+    let header = &source.header;
     let mut records = source.rows().map_err(io_error)?;
     let mut row = 0;
     while let Some(record) = records.next_record().map_err(io_error)? {
-        if !source.skips(&record) {
-            with(row, &record.to_cells())?;
-            row += 1;
+        if source.skips(&record) {
+            continue;
         }
+        let cells = record.to_cells();
+        // Cells behind the header's are only kept where there is something in one of them.
+        let mut more = cells.iter().skip(header.width);
+        let width = match more.all(|cell| cell.trim_ascii().is_empty()) {
+            true => header.width,
+            false => cells.len(),
+        };
+        let mut was_trimmed = false;
+        let cleaned = cells.iter().take(width).enumerate().map(|(at, cell)| {
+            match std::str::from_utf8(cell) {
+                Ok(text) if at == header.user => {
+                    was_trimmed = text.trim().len() < text.len();
+                    text.trim().as_bytes()
+                }
+                _ => cell,
+            }
+        });
+        let cleaned: ByteRecord = cleaned.collect();
+        with(row, &cleaned, was_trimmed)?;
+        row += 1;
     }
     Ok(())
 }

@@ -235,10 +235,12 @@ impl Header {
     /// Whether a record, by its cells, is this header again: exports that were put together.
     pub fn is_repeated_by<'r>(&self, cell: impl Fn(usize) -> Option<&'r [u8]>) -> bool {
         // Nearly all records are told by this one cell.
-        cell(self.user).is_some_and(|cell| cell.trim_ascii() == self.user_name)
-            && self.own.iter().all(|(name, at)| {
-                cell(*at).is_some_and(|cell| cell.trim_ascii() == name.as_bytes())
-            })
+        cell(self.user).is_some_and(|cell| {
+            cell.len() >= self.user_name.len() && cell.trim_ascii() == self.user_name
+        }) && self
+            .own
+            .iter()
+            .all(|(name, at)| cell(*at).is_some_and(|cell| cell.trim_ascii() == name.as_bytes()))
     }
 }
 

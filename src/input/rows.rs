@@ -244,13 +244,22 @@ fn text<'r>(
             value: cell[at],
         }
     })?;
-    let mut trimmed = text.trim();
+    // Nearly all begin and end with something that is plainly no blank.
+    let is_plain = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    let mut trimmed = match is_plain(cell.first()) && is_plain(cell.last()) {
+        true => text,
+        false => text.trim(),
+    };
     if rules.excel_text
         && let Some(within) = lint::excel_text(trimmed, column)
     {
         trimmed = within.trim();
     }
-    if column == Column::UserId && text.trim().len() < text.len() && !trimmed.is_empty() {
+    if column == Column::UserId
+        && text.len() > trimmed.len()
+        && !trimmed.is_empty()
+        && text.trim().len() < text.len()
+    {
         hits.add(Lint::BlanksAround, column);
     }
     Ok(trimmed)

@@ -168,10 +168,11 @@ impl Survey {
                 break;
             }
         }
-        match self
-            .duplicate()
-            .filter(|_| self.sources.iter().any(|s| s.rules.refuse_duplicates))
-        {
+        let refuses = |source: &Source| source.rules.refuse_duplicates;
+        if !self.sources.iter().any(refuses) {
+            return Ok(());
+        }
+        match self.duplicates().min_by_key(|(_, second)| *second) {
             Some((first, second)) => {
                 let at = self.at(second);
                 let name = self.sources[usize::from(at.file)].name.clone();
@@ -206,11 +207,12 @@ impl Survey {
         Ok(learned)
     }
 
-    /// Two rows of one user, the first there are.
-    fn duplicate(&self) -> Option<(u32, u32)> {
+    /// Neighbouring rows of one user.
+    fn duplicates(&self) -> impl Iterator<Item = (u32, u32)> {
         let pairs = self.entries.windows(2);
-        let mut same = pairs.filter(|pair| pair[0].user == pair[1].user && pair[0].user != 0);
-        same.next().map(|pair| (pair[0].row, pair[1].row))
+        pairs
+            .filter(|pair| pair[0].user == pair[1].user && pair[0].user != 0)
+            .map(|pair| (pair[0].row, pair[1].row))
     }
 
     /// Rows read.
@@ -355,7 +357,7 @@ impl Survey {
     /// Makes sure that neighbours with one key are one user. Returns whether some got another key,
     /// by which all have to be read again.
     fn tell_users_apart(&mut self, stop: &AtomicBool) -> Result<bool, InputError> {
-        if self.duplicate().is_none() {
+        if self.duplicates().next().is_none() {
             return Ok(false);
         }
         let colliding = self.find_colliding(stop)?;
@@ -480,6 +482,16 @@ mod tests {
             assert_eq!(rows.len(), 2);
             assert_eq!(rows[0] + 20, rows[1]);
         }
+    }
+
+    #[test]
+    fn a_file_that_somebody_is_still_writing_is_refused() {
+        let source = source("UserId,Nickname\na,Ann\nb,B");
+        let mut writer = &*source.file;
+        writer.write_all(b"ob\n").unwrap();
+        let stop = AtomicBool::new(false);
+        let taken = Survey::take(vec![source], Keys::new([1; 16]), &stop);
+        assert!(matches!(taken, Err(InputError::Growing { .. })));
     }
 
     #[test]

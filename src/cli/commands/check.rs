@@ -195,6 +195,7 @@ fn note_duplicates(survey: &mut Survey) {
             }
         }
     }
+    found.sort_unstable_by_key(|(.., row, _)| *row);
     for (code, field, row, other) in found {
         let at = survey.at(row);
         let other = survey.name_of(other, at.file.into());
@@ -236,7 +237,8 @@ fn note_case_pairs(survey: &mut Survey) -> anyhow::Result<()> {
     let pairs = keys
         .windows(2)
         .filter(|pair| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1);
-    let pairs: Vec<(u32, u32)> = pairs.map(|pair| (pair[0].2, pair[1].2)).collect();
+    let mut pairs: Vec<(u32, u32)> = pairs.map(|pair| (pair[0].2, pair[1].2)).collect();
+    pairs.sort_unstable();
     for (one, other) in pairs {
         let at = survey.at(one.max(other));
         let first = survey.name_of(one.min(other), at.file.into());
@@ -261,6 +263,10 @@ fn in_words(survey: &Survey, printer: &Printer) -> String {
         if let Some(read_as) = &source.read_as {
             printer.say(&format!("{}: read as {}", source.name, clean(read_as)));
         }
+    }
+    if survey.repeated_headers > 0 {
+        let rows = count(survey.repeated_headers, "row");
+        printer.say(&format!("{rows} left out: the header again"));
     }
     let name = |file: u16| &survey.sources[usize::from(file)].name;
     let line = |kind: &Kind, finding: &Finding| {

@@ -52,22 +52,26 @@ fn is_plain(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://") else {
         return false;
     };
-    let end = rest.bytes().position(|byte| byte == b'/');
-    let Some((host, path)) = end.map(|end| rest.split_at(end)) else {
-        return false;
-    };
-    let in_name = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
-    let Some((name, top)) = host.rsplit_once('.') else {
-        return false;
-    };
-    !name.is_empty()
-        && host.bytes().all(in_name)
-        && top.len() > 1
-        && top.bytes().all(|byte| byte.is_ascii_lowercase())
-        && !PRIVATE_ENDS.contains(&top)
-        // Odd names are judged by who knows all about them.
-        && !host.contains("..") && !host.contains("xn--")
-        && memchr::memchr(b'?', path.as_bytes()).is_none_or(|at| !expires(&path[at + 1..]))
+    // One look at each byte of the name. Odd ones are judged by who knows all about names.
+    let bytes = rest.as_bytes();
+    let (mut before, mut dot, mut end) = (b'.', 0, 0);
+    loop {
+        match bytes.get(end) {
+            Some(b'/') => break,
+            Some(b'a'..=b'z' | b'0'..=b'9') => {}
+            Some(b'.') if before != b'.' => dot = end,
+            Some(b'-') if before != b'-' => {}
+            _ => return false,
+        }
+        before = bytes[end];
+        end += 1;
+    }
+    let (path, top) = (&rest[end..], &rest[dot..end]);
+    let is_public = dot > 0
+        && top.len() > 2
+        && top.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())
+        && !PRIVATE_ENDS.contains(&&top[1..]);
+    is_public && memchr::memchr(b'?', path.as_bytes()).is_none_or(|at| !expires(&path[at + 1..]))
 }
 
 const PRIVATE_ENDS: [&str; 7] = [

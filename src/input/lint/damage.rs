@@ -7,7 +7,13 @@ use encoding_rs::GBK;
 /// What UTF-8's replacement character becomes in GBK, and what uninitialised memory looks like
 /// there.
 pub fn is_known_garble(text: &str) -> bool {
-    text.contains("锟斤拷") || text.contains("烫烫烫")
+    let bytes = text.as_bytes();
+    // Their first bytes; few names have one.
+    let mut begins = memchr::memchr2_iter(0xE9, 0xE7, bytes);
+    begins.any(|at| {
+        let rest = &bytes[at..];
+        rest.starts_with("锟斤拷".as_bytes()) || rest.starts_with("烫烫烫".as_bytes())
+    })
 }
 
 /// Whether a text becomes Chinese when the step is undone that reads UTF-8 as GBK: `寮犱笁` is 张三.

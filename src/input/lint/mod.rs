@@ -336,35 +336,35 @@ fn any(text: &str, classes: u8, column: Column, hits: &mut Hits) {
     match text.as_bytes()[0] {
         b'#' if is_excel_error(text) => hits.add(Lint::ExcelError, column),
         b'=' | b'\'' if excel_text(text, column).is_some() => hits.add(Lint::ExcelText, column),
-        _ if text.len() <= LONGEST_NULL_WORD && NULL_WORDS.contains(&text) => {
-            hits.add(Lint::NullWord, column);
-        }
+        _ if is_null_word(text) => hits.add(Lint::NullWord, column),
         _ => {}
     }
 }
 
 /// What exports write where there is nothing. Exactly these: Nan and Na are names.
-const NULL_WORDS: [&str; 18] = [
-    "NULL",
-    "null",
-    "Null",
-    "(null)",
-    "(NULL)",
-    "<null>",
-    "\\N",
-    "nil",
-    "None",
-    "none",
-    "nan",
-    "NaN",
-    "N/A",
-    "n/a",
-    "-",
-    "--",
-    "无",
-    "undefined",
-];
-const LONGEST_NULL_WORD: usize = 9;
+fn is_null_word(text: &str) -> bool {
+    matches!(
+        text,
+        "NULL"
+            | "null"
+            | "Null"
+            | "(null)"
+            | "(NULL)"
+            | "<null>"
+            | "\\N"
+            | "nil"
+            | "None"
+            | "none"
+            | "nan"
+            | "NaN"
+            | "N/A"
+            | "n/a"
+            | "-"
+            | "--"
+            | "无"
+            | "undefined"
+    )
+}
 
 fn is_excel_error(text: &str) -> bool {
     const ERRORS: [&str; 11] = [
