@@ -97,7 +97,8 @@ async fn apply(
     let inputs = [dir.join("users.csv").to_string_lossy().into_owned()];
     let wishes = Wishes::default();
     let (signals_in, mut signals) = tokio::sync::mpsc::unbounded_channel();
-    let planned = make_plan(&inputs, wishes, state.spool(), opened.ledger, &mut signals);
+    let (rules, ledger) = (Arc::default(), opened.ledger);
+    let planned = make_plan(&inputs, &rules, wishes, state.spool(), ledger, &mut signals);
     let (mut ledger, plan) = planned.await?;
     watcher.send(in_words(&plan))?;
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use lcic_sync::cli::args::{Cli, Command};
 use lcic_sync::cli::commands::{
-    apply, completions, config, cron_line, demo, explain, ledger, man, plan, report, runs,
+    apply, check, completions, config, cron_line, demo, explain, ledger, man, plan, report, runs,
     simulate, whoami,
 };
 use lcic_sync::cli::exit::Exit;
@@ -42,6 +42,7 @@ fn run(cli: Cli) -> Result<Exit, (Exit, anyhow::Error)> {
         match cli.command {
             Command::Apply(args) => apply::main(&args).await,
             Command::Plan(args) => plan::main(&args).await,
+            Command::Check(args) => check::run(&args).map_err(usage),
             Command::Explain(args) => explain::run(&args).map_err(usage),
             Command::Report(args) => report::run(&args).map_err(usage),
             Command::CronLine(args) => cron_line::run(&args).map_err(usage),

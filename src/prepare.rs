@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_blocking;
 
+use crate::input::rules::Rules;
 use crate::input::survey::Survey;
 use crate::input::{InputError, Source};
 use crate::ledger::recover::Killed;
@@ -95,19 +96,20 @@ pub fn look_at_ledger(path: &Path) -> Result<(Ledger, bool), PrepareError> {
     })
 }
 
-/// Reads `inputs` once and compares them with the ledger, unless a signal comes first. What can't
+/// Reads `inputs` once by these `rules` and compares them with the ledger, unless a signal comes first. What can't
 /// be read twice is copied to a nameless file under `spool`.
 ///
 /// # Errors
 /// When an input can't be used, and when a signal comes.
 pub async fn make_plan(
     inputs: &[String],
+    rules: &Arc<Rules>,
     wishes: Wishes,
     spool: &Path,
     ledger: Ledger,
     signals: &mut UnboundedReceiver<i32>,
 ) -> Result<(Ledger, Plan), PrepareError> {
-    let survey = survey(inputs, spool, &ledger, signals).await?;
+    let survey = survey(inputs, rules, spool, &ledger, signals).await?;
     let planned = spawn_blocking(move || {
         let plan = plan(&ledger, survey, wishes);
         (ledger, plan)
@@ -118,15 +120,18 @@ pub async fn make_plan(
 
 async fn survey(
     inputs: &[String],
+    rules: &Arc<Rules>,
     spool: &Path,
     ledger: &Ledger,
     signals: &mut UnboundedReceiver<i32>,
 ) -> Result<Survey, PrepareError> {
     let stop = Arc::new(AtomicBool::new(false));
     let (inputs, spool, keys) = (inputs.to_vec(), spool.to_owned(), ledger.keys().clone());
-    let stop_survey = stop.clone();
+    let (rules, stop_survey) = (rules.clone(), stop.clone());
     let mut survey = spawn_blocking(move || {
-        let sources = inputs.iter().map(|input| Source::open(input, &spool));
+        let sources = inputs
+            .iter()
+            .map(|input| Source::open_by(input, &spool, &rules));
         Survey::take(sources.collect::<Result<_, _>>()?, keys, &stop_survey)
     });
     tokio::select! {

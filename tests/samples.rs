@@ -22,9 +22,10 @@ fn the_invented_school_holds_what_its_list_says() {
     let stop = AtomicBool::new(false);
     let survey = Survey::take(vec![source], Keys::new([7; 16]), &stop).unwrap();
     let invalid: Vec<(u64, &str)> = survey
-        .samples
+        .findings
+        .in_order()
         .iter()
-        .map(|(at, reason)| (at.line, reason.code()))
+        .map(|(kind, finding)| (finding.at.line, kind.code))
         .collect();
     let plan =
         plan::make::<UnknownRun>(survey, Wishes::default(), Utc::now(), |_| None, |_| Ok(()))

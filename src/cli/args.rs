@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::cli::commands::check::CheckArgs;
 use crate::cli::commands::completions::CompletionsArgs;
 use crate::cli::commands::config::ConfigArgs;
 use crate::cli::commands::cron_line::CronLineArgs;
@@ -23,6 +24,7 @@ use crate::cli::commands::report::ReportArgs;
 use crate::cli::commands::runs::RunsArgs;
 use crate::cli::commands::simulate::SimulateArgs;
 use crate::cli::commands::whoami::WhoamiArgs;
+use crate::cli::input_args::InputArgs;
 use crate::report::repeat::{PROGRAM, Repeat};
 
 /// Makes the profiles (nickname, avatar) of Tencent Cloud LCIC users equal to a CSV file.
@@ -46,6 +48,7 @@ Examples:
   lcic-sync demo                  see it work: no account, no network
   lcic-sync plan users.csv        what would be sent, and how long it would take
   lcic-sync apply users.csv       make all users in the file look like the file
+  lcic-sync check users.csv       what is wrong with the file, without sending anything
   lcic-sync apply --help          what the file looks like, and every flag
   lcic-sync explain no answer     what a code in the results means, and what to do";
 
@@ -56,6 +59,8 @@ pub enum Command {
     Apply(Box<ApplyArgs>),
     /// Say what apply would do, and do nothing
     Plan(Box<PlanArgs>),
+    /// Say all that is wrong or odd in files, without sending anything
+    Check(Box<CheckArgs>),
     /// Say what a code in the results means, and what is done about it
     Explain(ExplainArgs),
     /// Show a run as a page in the browser
@@ -84,7 +89,7 @@ pub enum Command {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(after_help = APPLY_EXAMPLES)]
 pub struct ApplyArgs {
-    /// CSV files in UTF-8, or - for standard input. A later row of the same user wins
+    /// CSV files or Excel workbooks, or - for standard input. A later row of the same user wins
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<String>,
 
@@ -247,6 +252,10 @@ pub struct ApplyArgs {
     )]
     pub wait_lock: Option<String>,
 
+    /// How the files are read.
+    #[command(flatten)]
+    pub input: InputArgs,
+
     /// Where the ledger is kept [default: $STATE_DIRECTORY, else $XDG_STATE_HOME/lcic-sync, else
     /// ~/.local/state/lcic-sync]
     #[arg(long, value_name = "DIR", help_heading = "Files")]
@@ -260,6 +269,10 @@ pub struct ApplyArgs {
     /// Read flags from this file [default: ./lcic-sync.toml where there is one]
     #[arg(long, value_name = "TOML", help_heading = "Files")]
     pub config: Option<PathBuf>,
+
+    /// Leave copies of results.csv and failures.csv beside them that are safe to open in Excel
+    #[arg(long, help_heading = "Files")]
+    pub excel: bool,
 
     /// Print the summary as JSON on standard output
     #[arg(long, help_heading = "Output")]
@@ -337,6 +350,7 @@ The file:
   3091,Li Na,
   The columns may stand in any order, and Nickname or Avatar may be missing. An empty cell
   leaves things as they are: the second row above does not touch the user's avatar.
+  lcic-sync check FILE says all that is wrong or odd in a file, without keys or calls.
 
 The keys:
   TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY in the environment, or where Tencent's own
@@ -349,9 +363,10 @@ Examples:
   lcic-sync apply --limit 10 users.csv           try ten users first
   lcic-sync apply --rate 15 users.csv            leave a quarter of the quota to others
   lcic-sync apply a.csv b.csv                    two files; b.csv wins where they disagree
-  gunzip -c users.csv.gz | lcic-sync apply -     from a pipe
   lcic-sync apply --cron users.csv               from cron: silent when all is well
   lcic-sync apply --canary 10 users.csv          look at ten with the service's eyes, then go on
+  lcic-sync apply 学生.xlsx --map UserId=学号    a workbook; users.csv.gz does as well
+  mysql … | lcic-sync apply -                    from a pipe
 
 Each flag can be set in the environment: --max-attempts is LCIC_SYNC_MAX_ATTEMPTS, and so on
 (1 or 0 for a flag without a value, a number for LCIC_SYNC_VERBOSE); an empty variable counts as
@@ -434,6 +449,7 @@ impl ApplyArgs {
             value("--max-duration", &self.max_duration),
             value("--until", &self.until),
             value("--wait-lock", &self.wait_lock),
+            switch("--excel", self.excel),
             path("--state-dir", &self.state_dir),
             path("--report-dir", &self.report_dir),
             path("--config", &self.config),
@@ -449,7 +465,11 @@ impl ApplyArgs {
             value("--seed", &self.seed),
         ];
         Repeat {
-            flags: flags.into_iter().flatten().collect(),
+            flags: flags
+                .into_iter()
+                .flatten()
+                .chain(self.input.typed())
+                .collect(),
             files: self.files.clone(),
         }
     }

@@ -1,5 +1,6 @@
 //! What is about to happen, in words: what the survey found, and what the plan comes to.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Local, Utc};
@@ -7,6 +8,7 @@ use chrono::{DateTime, Local, Utc};
 use crate::cli::printer::Printer;
 use crate::clock::Deadline;
 use crate::engine::pacer::Rate;
+use crate::input::lint::Level;
 use crate::input::survey::Survey;
 use crate::ledger::recover::Killed;
 use crate::plan::Plan;
@@ -26,28 +28,73 @@ pub fn tell_recovered(printer: &Printer, killed: &Killed) {
     ));
 }
 
-/// Says which rows will not be sent because something is wrong with them; `more` is where those
-/// stand that are not shown.
+/// Says what was found in the input: what it was read as, what is odd, and which rows will not be
+/// sent because something is wrong with them; `more` is where those stand that are not shown.
 pub fn tell_findings(printer: &Printer, survey: &Survey, more: &str) {
+    for told in findings_in_words(survey, more) {
+        printer.say(&told);
+    }
+}
+
+/// Invalid rows that are shown.
+const INVALID_SHOWN: usize = 10;
+
+/// What a person should know of the input before it is sent; nobody's data is in it.
+fn findings_in_words(survey: &Survey, more: &str) -> Vec<String> {
+    let mut told = Vec::new();
+    let name = |file: u16| &survey.sources[usize::from(file)].name;
+    for source in &survey.sources {
+        if let Some(read_as) = &source.read_as {
+            told.push(format!("{}: read as {}", source.name, clean(read_as)));
+        }
+    }
     if survey.n_rows() == 0 {
-        printer.warn("no rows behind the header");
+        told.push("warning: no rows behind the header".into());
+    }
+    if survey.repeated_headers > 0 {
+        let rows = count(survey.repeated_headers, "row");
+        told.push(format!("{rows} left out: the header again"));
+    }
+    if survey.cleared > 0 {
+        let cells = count(survey.cleared, "cell");
+        told.push(format!(
+            "{cells} with the --clear-token: an empty text is sent, and what the service makes of it is not documented"
+        ));
+    }
+    for (kind, group) in survey.findings.groups() {
+        if kind.level == Level::Warning {
+            let first = &group.first[0];
+            let rows = count(group.count, "row");
+            let place = format!("{}: line {}", name(first.at.file), first.at.line);
+            told.push(format!("warning: {rows}, first {place}: {}", first.message));
+        }
     }
     let n_invalid: u64 = survey.invalid.values().sum();
     if n_invalid == 0 {
-        return;
+        return told;
     }
-    printer.say(&format!(
+    told.push(format!(
         "{} will not be sent:",
         count(n_invalid, "invalid row")
     ));
-    for (at, reason) in &survey.samples {
-        let name = &survey.sources[usize::from(at.file)].name;
-        printer.say(&format!("  {name}: line {}: {reason}", at.line));
+    let mut seen = BTreeSet::new();
+    let errors = survey.findings.in_order().into_iter();
+    let errors =
+        errors.filter(|(kind, finding)| kind.level == Level::Error && seen.insert(finding.at));
+    for (_, finding) in errors.take(INVALID_SHOWN) {
+        let at = finding.at;
+        told.push(format!(
+            "  {}: line {}: {}",
+            name(at.file),
+            at.line,
+            finding.message
+        ));
     }
-    let n_more = n_invalid - survey.samples.len() as u64;
+    let n_more = n_invalid.saturating_sub(INVALID_SHOWN as u64);
     if n_more > 0 {
-        printer.say(&format!("  and {} more, {more}", words::thousands(n_more)));
+        told.push(format!("  and {} more, {more}", words::thousands(n_more)));
     }
+    told
 }
 
 /// Says how much is to be sent, and how long that takes.

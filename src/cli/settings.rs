@@ -11,6 +11,7 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveTime;
@@ -26,6 +27,7 @@ use crate::canary;
 use crate::engine::Limits;
 use crate::engine::pacer::Rate;
 use crate::explain::{DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_OUTAGE};
+use crate::input::rules::Rules;
 use crate::plan::Wishes;
 use crate::report::repeat::Repeat;
 
@@ -42,6 +44,8 @@ const MAX_FILES: usize = 1 << 16;
 pub struct Settings {
     /// The FILE arguments, `-` for standard input at most once.
     pub inputs: Vec<String>,
+    /// How they are read.
+    pub rules: Arc<Rules>,
     /// Where the service is, as given: `Endpoint::parse` judges it.
     pub endpoint: String,
     /// A name for the account.
@@ -74,6 +78,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Where each run gets its directory; absolute.
     pub report_dir: PathBuf,
+    /// Leave copies of the result files for Excel.
+    pub excel: bool,
     /// Print the summary on standard output.
     pub json: bool,
     /// Say nothing unless a person is needed.
@@ -247,6 +253,7 @@ impl Settings {
         let unattended = Unattended::resolve(&look, args, &state_dir)?;
         Ok(Self {
             inputs: args.files.clone(),
+            rules: args.input.resolve(&look)?,
             endpoint: endpoint(&look, args)?,
             account: look.text("--account", args.account.as_deref())?,
             ca_file: look.path("--ca-file", args.ca_file.as_deref())?,
@@ -280,6 +287,7 @@ impl Settings {
             yes: look.switch("--yes", args.yes)?,
             state_dir,
             report_dir,
+            excel: look.switch("--excel", args.excel)?,
             json: look.switch("--json", args.json)?,
             quiet: quiet || unattended.cron,
             verbose,
@@ -309,7 +317,7 @@ fn notify_url(look: &Look<'_>, args: &ApplyArgs) -> Result<Option<NotifyUrl>, Se
     }
 }
 
-fn check_files(files: &[String]) -> Result<(), SettingsError> {
+pub(super) fn check_files(files: &[String]) -> Result<(), SettingsError> {
     if files.len() > MAX_FILES {
         return Err(SettingsError::TooManyFiles(files.len()));
     }

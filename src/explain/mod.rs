@@ -64,6 +64,8 @@ pub enum Kind {
     Call(Class),
     /// A row that no answer decided; how it ended.
     Row(Outcome),
+    /// What is odd about a row that is sent.
+    Warning,
 }
 
 impl Kind {
@@ -76,6 +78,7 @@ impl Kind {
             Self::Call(Class::Fatal(FatalCause::Key)) => "key",
             Self::Call(Class::Fatal(FatalCause::Service)) => "endpoint",
             Self::Row(outcome) => outcome.name(),
+            Self::Warning => "warning",
         }
     }
 
@@ -90,6 +93,7 @@ impl Kind {
                 "wrong endpoint, or something in the service's place"
             }
             Self::Row(_) => "no answer decided this row",
+            Self::Warning => "odd, and sent all the same",
         }
     }
 }
@@ -163,7 +167,7 @@ fn of_row(row: &'static RowEntry) -> Explanation<'static> {
         asked: row.code,
         code: row.code,
         listed: Listed::Itself,
-        kind: Kind::Row(row.outcome),
+        kind: row.outcome.map_or(Kind::Warning, Kind::Row),
         meaning: row.meaning,
         advice: row.advice,
     }

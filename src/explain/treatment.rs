@@ -35,6 +35,7 @@ impl Treatment {
             Kind::Call(Class::Row) => refused(),
             Kind::Call(Class::Fatal(cause)) => fatal(cause, code),
             Kind::Row(outcome) => undecided(outcome),
+            Kind::Warning => new("sent like any other", "as the answer says", "goes on", "0"),
         }
     }
 }

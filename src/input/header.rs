@@ -1,12 +1,14 @@
 //! The first record of a file: which column is what.
 //!
-//! `UserId` and at least one of `Nickname` and `Avatar`, in any order. A file that a run left as
-//! `failures.csv` also has columns that begin with `_`, which this program wrote (rule T5); any
+//! `UserId` and at least one of `Nickname` and `Avatar`, in any order, by these names or by those
+//! that exports in English and Chinese use; `--map` gives others. A file that a run left as
+//! `failures.csv` also has columns that begin with `_`, which this program wrote (rule T5). Any
 //! other column is an error that names it, because a column that is silently ignored may be the
-//! one that was meant.
+//! one that was meant; `--ignore-columns` says that it is not.
 
 use csv::ByteRecord;
 
+use super::rules::{Column, Rules};
 use crate::model::Field;
 
 /// Columns that `failures.csv` appends, in their order.
@@ -34,6 +36,8 @@ pub struct Header {
     pub avatar: Option<usize>,
     /// The person's own columns, by name and place; those of ours are left out.
     pub own: Vec<(String, usize)>,
+    /// The name of the user id's column, as it stands there.
+    user_name: Vec<u8>,
     /// What a run wrote beside each row, when the file is its `failures.csv`.
     pub fed_back: Option<FedBack>,
 }
@@ -49,22 +53,53 @@ pub struct FedBack {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// A column that has no meaning here.
-    #[error("unknown column {} (expected UserId, Nickname, Avatar)", list(.0))]
-    Unknown(Vec<String>),
+    #[error(
+        "unknown column {} (expected UserId, Nickname, Avatar)\nhint: {hint}",
+        list(names)
+    )]
+    Unknown {
+        /// Its name, and those of others.
+        names: Vec<String>,
+        /// What may have been meant.
+        hint: String,
+    },
     /// A column that stands there twice.
     #[error("column {0:?} stands in the header twice")]
     Twice(String),
+    /// Two names for one thing.
+    #[error(
+        "columns {first:?} and {second:?} both mean {column}\nhint: say which with --map {column}={first}, and --ignore-columns {second}"
+    )]
+    Both {
+        /// What they mean.
+        column: Column,
+        /// One name.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// No user id. What stands there instead may be a pupil's row, so it is not repeated.
     #[error(
-        "none of the {0} cells is UserId: is the header row missing? (expected a first line like UserId,Nickname,Avatar)"
+        "none of the {0} cells is UserId: is the header row missing? (expected a first line like UserId,Nickname,Avatar)\nhint: a column of another name is told with --map UserId=NAME"
     )]
     NoUser(usize),
+    /// A column that `--map` names, and that is not there.
+    #[error("there is no column {name:?}, which --map says is {column}")]
+    NotMapped {
+        /// What it would mean.
+        column: Column,
+        /// Its name.
+        name: String,
+    },
     /// Nothing to set.
     #[error("neither a column Nickname nor Avatar in the header: nothing to set")]
     NothingToSet,
     /// Some of our own columns, but not the one that matters.
     #[error("column _run is missing beside the other columns of a failures.csv")]
     NotFedBack,
+    /// A column between others, without a name.
+    #[error("column {0} has no name")]
+    NoName(usize),
     /// Not text.
     #[error("the header is not valid UTF-8")]
     NotUtf8,
@@ -75,54 +110,106 @@ fn list(names: &[String]) -> String {
     quoted.join(", ")
 }
 
+/// Names of the columns in exports, as [`plain`] has them.
+const ALIASES: [(Column, &[&str]); 3] = [
+    (
+        Column::UserId,
+        &["userid", "uid", "用户id", "用户编号", "用户标识"],
+    ),
+    (
+        Column::Nickname,
+        &[
+            "nickname",
+            "nick",
+            "name",
+            "昵称",
+            "用户昵称",
+            "姓名",
+            "名字",
+        ],
+    ),
+    (
+        Column::Avatar,
+        &[
+            "avatar",
+            "avatarurl",
+            "头像",
+            "头像url",
+            "头像地址",
+            "头像链接",
+            "用户头像",
+        ],
+    ),
+];
+
+/// A name without what people write differently: case, blanks, `_`, `-`, and a byte order mark.
+fn plain(name: &str) -> String {
+    let left_out =
+        |c: &char| !c.is_whitespace() && !matches!(c, '_' | '-' | '\u{FEFF}' | '\u{200B}');
+    name.chars()
+        .filter(left_out)
+        .collect::<String>()
+        .to_lowercase()
+}
+
 impl Header {
     /// Reads the first record of a file.
     ///
     /// # Errors
     /// When a column is unknown, doubled or missing.
-    pub fn parse(record: &ByteRecord) -> Result<Self, HeaderError> {
-        let names: Vec<&str> = record
+    pub fn parse(record: &ByteRecord, rules: &Rules) -> Result<Self, HeaderError> {
+        let mut names: Vec<&str> = record
             .iter()
-            .map(|cell| std::str::from_utf8(cell).map(str::trim))
+            .map(|cell| std::str::from_utf8(cell).map(|name| name.trim().trim_matches('\u{FEFF}')))
             .collect::<Result<_, _>>()
             .map_err(|_| HeaderError::NotUtf8)?;
-        let find = |wanted: &str| names.iter().position(|name| *name == wanted);
-        let known = |name: &&&str| {
-            [USER, Field::Nickname.name(), Field::Avatar.name()].contains(*name)
-                || OWN_COLUMNS.contains(*name)
+        // Excel keeps columns that once held something.
+        while names.last().is_some_and(|name| name.is_empty()) {
+            names.pop();
+        }
+        let columns = Columns {
+            names: &names,
+            rules,
         };
-        let unknown: Vec<String> = names
-            .iter()
-            .filter(|name| !known(name))
-            .map(|name| (*name).into())
-            .collect();
-        let Some(user) = find(USER) else {
+        let Some(user) = columns.find(Column::UserId)? else {
             return Err(HeaderError::NoUser(names.len()));
         };
+        let nickname = columns.find(Column::Nickname)?;
+        let avatar = columns.find(Column::Avatar)?;
         for (at, name) in names.iter().enumerate() {
+            if name.is_empty() {
+                return Err(HeaderError::NoName(at + 1));
+            }
             if names[..at].contains(name) {
                 return Err(HeaderError::Twice((*name).into()));
             }
         }
+        let ours = |name: &str| OWN_COLUMNS.contains(&name);
+        let known = |at: usize| [Some(user), nickname, avatar].contains(&Some(at));
+        let places = names.iter().enumerate();
+        let unknown = places
+            .clone()
+            .filter(|(at, name)| !known(*at) && !ours(name) && !columns.is_ignored(name));
+        let unknown: Vec<String> = unknown.map(|(_, name)| (*name).into()).collect();
         if !unknown.is_empty() {
-            return Err(HeaderError::Unknown(unknown));
+            let hint = hint(&unknown);
+            return Err(HeaderError::Unknown {
+                names: unknown,
+                hint,
+            });
         }
-        let nickname = find(Field::Nickname.name());
-        let avatar = find(Field::Avatar.name());
         if nickname.is_none() && avatar.is_none() {
             return Err(HeaderError::NothingToSet);
         }
-        let ours = |name: &str| OWN_COLUMNS.contains(&name);
         let fed_back = if names.iter().any(|name| ours(name)) {
+            let run = names.iter().position(|name| *name == "_run");
             Some(FedBack {
-                run: find("_run").ok_or(HeaderError::NotFedBack)?,
+                run: run.ok_or(HeaderError::NotFedBack)?,
             })
         } else {
             None
         };
-        let own = names
-            .iter()
-            .enumerate()
+        let own = places
             .filter(|(_, name)| !ours(name))
             .map(|(at, name)| ((*name).into(), at))
             .collect();
@@ -132,6 +219,7 @@ impl Header {
             nickname,
             avatar,
             own,
+            user_name: names[user].into(),
             fed_back,
         })
     }
@@ -143,16 +231,97 @@ impl Header {
             Field::Avatar => self.avatar,
         }
     }
+
+    /// Whether a record, by its cells, is this header again: exports that were put together.
+    pub fn is_repeated_by<'r>(&self, cell: impl Fn(usize) -> Option<&'r [u8]>) -> bool {
+        // Nearly all records are told by this one cell.
+        cell(self.user).is_some_and(|cell| {
+            cell.len() >= self.user_name.len() && cell.trim_ascii() == self.user_name
+        }) && self
+            .own
+            .iter()
+            .all(|(name, at)| cell(*at).is_some_and(|cell| cell.trim_ascii() == name.as_bytes()))
+    }
 }
 
-const USER: &str = "UserId";
+/// The columns of a header being read.
+struct Columns<'h> {
+    names: &'h [&'h str],
+    rules: &'h Rules,
+}
+
+impl Columns<'_> {
+    /// Where a column is: by the name that the person gave, else by the usual ones.
+    fn find(&self, column: Column) -> Result<Option<usize>, HeaderError> {
+        let mut map = self.rules.map.iter();
+        if let Some((_, mapped)) = map.find(|(mapped, _)| *mapped == column) {
+            let at = self
+                .names
+                .iter()
+                .position(|name| plain(name) == plain(mapped));
+            let name = mapped.clone();
+            return at.map(Some).ok_or(HeaderError::NotMapped { column, name });
+        }
+        let aliases = ALIASES[column as usize].1;
+        let given = |name: &str| {
+            let mut map = self.rules.map.iter();
+            map.any(|(_, mapped)| plain(mapped) == plain(name))
+        };
+        let mut found = self.names.iter().enumerate().filter(|(_, name)| {
+            aliases.contains(&&*plain(name)) && !given(name) && !self.is_ignored_by_name(name)
+        });
+        let Some((at, first)) = found.next() else {
+            return Ok(None);
+        };
+        match found.next() {
+            None => Ok(Some(at)),
+            Some((_, second)) if second == first => Err(HeaderError::Twice((*first).into())),
+            Some((_, second)) => Err(HeaderError::Both {
+                column,
+                first: (*first).into(),
+                second: (*second).into(),
+            }),
+        }
+    }
+
+    fn is_ignored_by_name(&self, name: &str) -> bool {
+        let mut ignored = self.rules.ignored.iter();
+        ignored.any(|ignored| plain(ignored) == plain(name))
+    }
+
+    fn is_ignored(&self, name: &str) -> bool {
+        self.is_ignored_by_name(name) || self.rules.ignored.iter().any(|ignored| ignored == "*")
+    }
+}
+
+/// What to do about unknown columns: the name that the first is nearest to, if it is near.
+fn hint(names: &[String]) -> String {
+    let near = |(column, aliases): &(Column, &[&str])| {
+        let of = |alias: &&str| strsim::normalized_damerau_levenshtein(alias, &plain(&names[0]));
+        let nearest = aliases.iter().map(of).fold(0.0, f64::max);
+        (nearest, *column)
+    };
+    let nearest = ALIASES.iter().map(near).max_by(|a, b| a.0.total_cmp(&b.0));
+    let meant = nearest.filter(|(near, _)| *near >= 0.6);
+    let ignore = format!(
+        "--ignore-columns {:?} reads the file without",
+        names.join(",")
+    );
+    match meant {
+        Some((_, column)) => format!(
+            "is {:?} meant to be {column}? Then --map {column}={}; else {ignore}",
+            names[0], names[0]
+        ),
+        None => ignore,
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(names: &[&str]) -> Result<Header, HeaderError> {
-        Header::parse(&ByteRecord::from(names.to_vec()))
+        Header::parse(&ByteRecord::from(names.to_vec()), &Rules::default())
     }
 
     #[test]
@@ -171,7 +340,8 @@ mod tests {
         let message = |names: &[&str]| parse(names).unwrap_err().to_string();
         assert_eq!(
             message(&["UserId", "Nickname", "Klasse", "Note"]),
-            "unknown column \"Klasse\", \"Note\" (expected UserId, Nickname, Avatar)"
+            "unknown column \"Klasse\", \"Note\" (expected UserId, Nickname, Avatar)\n\
+             hint: --ignore-columns \"Klasse,Note\" reads the file without"
         );
         assert_eq!(
             message(&["UserId", "Avatar", "Avatar"]),
@@ -180,10 +350,57 @@ mod tests {
         assert_eq!(
             message(&["3091", "李娜", "李娜"]),
             "none of the 3 cells is UserId: is the header row missing? \
-             (expected a first line like UserId,Nickname,Avatar)"
+             (expected a first line like UserId,Nickname,Avatar)\n\
+             hint: a column of another name is told with --map UserId=NAME"
         );
+        assert!(message(&["UserId", "Nicknaem"]).contains(
+            "hint: is \"Nicknaem\" meant to be Nickname? Then --map Nickname=Nicknaem; else --ignore"
+        ));
+        assert_eq!(
+            message(&["用户ID", "昵称", "姓名"]),
+            "columns \"昵称\" and \"姓名\" both mean Nickname\n\
+             hint: say which with --map Nickname=昵称, and --ignore-columns 姓名"
+        );
+        assert_eq!(message(&["UserId", "", "Avatar"]), "column 2 has no name");
         assert!(message(&["UserId"]).contains("nothing to set"));
         assert!(message(&["UserId", "Nickname", "_code"]).contains("_run"));
+    }
+
+    #[test]
+    fn names_of_exports_and_of_the_person_are_understood() {
+        for names in [
+            ["user_id", "NICKNAME", "Avatar URL"],
+            ["用户ID", "昵称", "头像"],
+            ["\u{FEFF}用户编号", " 姓名 ", "头像 Url"],
+        ] {
+            let header = parse(&names).unwrap();
+            let places = (header.user, header.nickname, header.avatar);
+            assert_eq!(places, (0, Some(1), Some(2)), "{names:?}");
+        }
+        let rules = Rules {
+            map: vec![
+                (Column::UserId, "学号".into()),
+                (Column::Nickname, "昵称".into()),
+            ],
+            ignored: vec!["姓名".into(), "班级".into()],
+            ..Rules::default()
+        };
+        let parse = |names: &[&str]| Header::parse(&ByteRecord::from(names.to_vec()), &rules);
+        let header = parse(&["班级", "姓名", "昵称", "学号", "", ""]).unwrap();
+        assert_eq!(
+            (header.user, header.nickname, header.width),
+            (3, Some(2), 4)
+        );
+        let error = parse(&["UserId", "昵称"]).unwrap_err();
+        let told = "there is no column \"学号\", which --map says is UserId";
+        assert_eq!(error.to_string(), told);
+        let rules = Rules {
+            ignored: vec!["*".into()],
+            ..Rules::default()
+        };
+        let names = ByteRecord::from(vec!["a", "UserId", "b", "昵称"]);
+        let header = Header::parse(&names, &rules).unwrap();
+        assert_eq!((header.user, header.nickname), (1, Some(3)));
     }
 
     #[test]

@@ -4,24 +4,34 @@
 //! and keeps 24 bytes of each; then, if there is anything to send or to report, the second pass
 //! ([`crate::plan::rows`]). A bad row is data, a bad file is an error before anything is sent.
 //!
-//! Parts: [`encoding`] says what the bytes are, [`records`] cuts them, [`header`] and [`rows`]
-//! give them meaning, [`survey`] is the first pass.
+//! What is not CSV in UTF-8 already (another encoding, a workbook, gzip, a pipe) is written once as
+//! that into a nameless file: both passes read one format, of one descriptor, and lines stay those
+//! of the original.
+//!
+//! Parts: [`rules`] is what a person said, [`encoding`] says what the bytes are, [`open`] and
+//! [`workbook`] make them CSV in UTF-8, [`records`] cuts it, [`header`] and [`rows`] give it
+//! meaning, [`lint`] says what is suspicious, [`survey`] is the first pass and keeps the
+//! [`findings`].
 
 pub mod encoding;
+pub mod findings;
 pub mod header;
+pub mod lint;
+mod open;
 pub mod records;
 pub mod rows;
+pub mod rules;
 pub mod survey;
+mod workbook;
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 
-use encoding::Magic;
 use header::{Header, HeaderError};
-use records::{RecordError, Records};
+use lint::id::Habits;
+use records::{Layout, Record, RecordError, Records};
+use rules::Rules;
 
 /// Why an input can't be used at all.
 #[derive(Debug, thiserror::Error)]
@@ -48,15 +58,35 @@ pub enum InputError {
         /// The FILE argument.
         name: String,
     },
-    /// Not CSV in UTF-8.
-    #[error("{name}: is {is}\nhint: {hint}")]
+    /// Not text that can be read.
+    #[error("{name}: {is}\nhint: {hint}")]
     Encoding {
         /// The FILE argument.
         name: String,
         /// What it is.
-        is: &'static str,
+        is: String,
         /// What a person can do.
         hint: &'static str,
+    },
+    /// A user in two rows, where that was said to be wrong.
+    #[error(
+        "{name}: line {line}: the user stands in {first}, too, and --on-duplicate error refuses that"
+    )]
+    Duplicate {
+        /// The FILE argument of the later row.
+        name: String,
+        /// Its line.
+        line: u64,
+        /// The earlier row.
+        first: String,
+    },
+    /// Somebody is still writing it.
+    #[error(
+        "{name}: became longer while it was being read\nhint: give the command again when what writes it has ended"
+    )]
+    Growing {
+        /// The FILE argument.
+        name: String,
     },
     /// The header does not fit.
     #[error("{name}: line {line}: {error}")]
@@ -99,92 +129,39 @@ pub struct Source {
     pub name: String,
     /// The descriptor that both passes read, by position.
     pub file: Arc<File>,
-    /// Where its text begins, behind a byte order mark.
-    pub begins: u64,
+    /// How it is cut into records.
+    pub layout: Layout,
     /// Its columns.
     pub header: Header,
+    /// What the person said of it.
+    pub rules: Arc<Rules>,
+    /// What its ids are like; the survey learns it.
+    pub habits: Habits,
+    /// What it was read as, where that is not plain CSV in UTF-8.
+    pub read_as: Option<String>,
+    /// Its length when it was opened, where somebody may still be writing it.
+    length: Option<u64>,
 }
 
 impl Source {
-    /// Opens a FILE argument. Standard input, pipes and other things that can't be read twice are
-    /// copied to a nameless file under `spool` first.
-    ///
-    /// # Errors
-    /// When it can't be read, is not text in UTF-8, or its header does not fit.
-    pub fn open(name: &str, spool: &Path) -> Result<Self, InputError> {
-        let io_error = |error| InputError::Io {
-            name: name.into(),
-            error,
-        };
-        let file = if name == "-" {
-            spooled(&mut io::stdin().lock(), spool).map_err(io_error)?
-        } else {
-            let mut file = File::open(name).map_err(io_error)?;
-            let kind = file.metadata().map_err(io_error)?.file_type();
-            if kind.is_dir() {
-                return Err(InputError::Directory { name: name.into() });
-            }
-            if kind.is_file() {
-                file
-            } else {
-                spooled(&mut file, spool).map_err(io_error)?
-            }
-        };
-        Self::from_file(name, file)
-    }
-
-    fn from_file(name: &str, file: File) -> Result<Self, InputError> {
-        let name = name.to_owned();
-        let mut head = [0; 4];
-        let mut n_head = 0;
-        while n_head < head.len() {
-            match file.read_at(&mut head[n_head..], n_head as u64) {
-                Ok(0) => break,
-                Ok(read) => n_head += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(InputError::Io { name, error }),
-            }
-        }
-        let begins = match encoding::magic(&head[..n_head]) {
-            Magic::Utf8 { skip } => skip,
-            Magic::Other { is, hint } => return Err(InputError::Encoding { name, is, hint }),
-        };
-        let file = Arc::new(file);
-        let mut records = Records::new(file.clone(), begins, 1);
-        let first = match records.next_record() {
-            Err(error) => return Err(InputError::Records { name, error }),
-            Ok(None) => return Err(InputError::Empty { name }),
-            Ok(Some(record)) => record,
-        };
-        match Header::parse(&first.to_cells()) {
-            Err(error) => {
-                let line = first.line;
-                Err(InputError::Header { name, line, error })
-            }
-            Ok(header) => Ok(Self {
-                name,
-                file,
-                begins,
-                header,
-            }),
-        }
-    }
-
     /// Its rows, from the first behind the header.
     ///
     /// # Errors
     /// When the header can't be read again.
     pub fn rows(&self) -> Result<Records, RecordError> {
-        let mut records = Records::new(self.file.clone(), self.begins, 1);
+        let mut records = Records::new(self.file.clone(), self.layout);
         records.next_record()?;
         Ok(records)
     }
-}
 
-/// A nameless copy: it is gone when the program is, however it ends.
-fn spooled(from: &mut impl Read, spool: &Path) -> io::Result<File> {
-    let mut file = tempfile::tempfile_in(spool)?;
-    io::copy(from, &mut file)?;
-    file.rewind()?;
-    Ok(file)
+    /// Whether a record is no row: blank, or the header again.
+    pub fn skips(&self, record: &Record<'_>) -> bool {
+        record.is_blank() || self.header.is_repeated_by(|at| record.cell(at))
+    }
+
+    /// Whether somebody wrote on while it was being read.
+    fn has_grown(&self) -> bool {
+        let now = self.file.metadata().map(|data| data.len());
+        matches!((self.length, now), (Some(then), Ok(now)) if now > then)
+    }
 }

@@ -1,25 +1,31 @@
 //! A record's meaning: whose row it is and what it sets, or why it is invalid.
 //!
 //! A blank cell leaves its field as it is (so do Salesforce and Google's tools for
-//! administrators); a row that sets nothing is invalid, because nobody writes one on purpose.
+//! administrators), and only a token that the person chose clears it; a row that sets nothing is
+//! invalid, because nobody writes one on purpose. Blanks around a cell are no part of it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::model::{Field, PerField};
 
-use super::header::Header;
+use super::Source;
+use super::lint::{self, Hits, Level, Lint, MOST_LINES, avatar::avatar, id};
 use super::records::Record;
+use super::rules::{Column, Rules};
 
 /// What a record says. Personal data, so it has no `Debug`.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Row<'r> {
     /// Whose row; also known of most invalid rows, whose users are held back (rule T1).
     pub user: Option<&'r str>,
     /// What it sets, or why it is invalid.
-    pub sets: Result<PerField<Option<&'r str>>, Reason>,
+    pub sets: Result<PerField<Option<Cow<'r, str>>>, Reason>,
+    /// All that is suspicious about it.
+    pub hits: Hits,
 }
 
-/// Why a row is invalid.
+/// Why a row is invalid. It holds no personal data: at most one character of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// Not as many cells as the header.
@@ -34,7 +40,7 @@ pub enum Reason {
     /// Bytes that are not UTF-8.
     NotUtf8 {
         /// In which column.
-        column: &'static str,
+        column: Column,
         /// The byte within the cell, from 1.
         byte: usize,
         /// Its value.
@@ -42,6 +48,19 @@ pub enum Reason {
     },
     /// Neither field has a text.
     SetsNothing,
+    /// A cell is not what it was, or not what it should be.
+    Found(Found),
+}
+
+/// A finding about a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// What kind.
+    pub lint: Lint,
+    /// In which column.
+    pub column: Column,
+    /// The character that it is about, where it is one.
+    pub mark: Option<char>,
 }
 
 impl Reason {
@@ -52,6 +71,17 @@ impl Reason {
             Self::NoUser => "no UserId",
             Self::NotUtf8 { .. } => "not UTF-8",
             Self::SetsNothing => "sets nothing",
+            Self::Found(found) => found.lint.code(),
+        }
+    }
+
+    /// The column that it is about.
+    pub fn column(&self) -> Option<Column> {
+        match self {
+            Self::NotUtf8 { column, .. } => Some(*column),
+            Self::NoUser => Some(Column::UserId),
+            Self::Found(found) if found.lint != Lint::ManyLines => Some(found.column),
+            Self::Width { .. } | Self::SetsNothing | Self::Found(_) => None,
         }
     }
 }
@@ -72,58 +102,165 @@ impl fmt::Display for Reason {
                 "column {column}: byte {byte} (0x{value:02X}) is not UTF-8"
             ),
             Self::SetsNothing => f.write_str("Nickname and Avatar are both blank"),
+            Self::Found(found) => found.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lint, column, mark } = self;
+        if *lint != Lint::ManyLines {
+            write!(f, "column {column}: ")?;
+        }
+        f.write_str(lint.code())?;
+        if let Some(mark) = mark {
+            write!(f, " U+{:04X}", u32::from(*mark))?;
+        }
+        write!(f, " ({})", lint.fits())
     }
 }
 
 impl<'r> Row<'r> {
-    /// Reads a record by its file's header.
-    pub fn read(header: &Header, record: &Record<'r>) -> Self {
-        let user_cell = record.cell(header.user).unwrap_or_default();
-        let user = std::str::from_utf8(user_cell).ok();
-        let user = user.filter(|text| !text.trim().is_empty());
-        Self {
-            user,
-            sets: sets(header, record, user_cell),
+    /// Reads a record of `source`.
+    pub fn read(source: &Source, record: &Record<'r>) -> Self {
+        Self::counted(source, record, None)
+    }
+
+    /// The same, and counts what the id of this row looks like.
+    pub fn counted(
+        source: &Source,
+        record: &Record<'r>,
+        census: Option<(&mut id::Census, u32)>,
+    ) -> Self {
+        let rules = &*source.rules;
+        let header = &source.header;
+        let mut hits = Hits::default();
+        let user = text(record, header.user, Column::UserId, rules, &mut hits);
+        let sets = (|| {
+            if is_ragged(record, header.width) {
+                return Err(Reason::Width {
+                    found: record.len(),
+                    expected: header.width,
+                });
+            }
+            let user = user?;
+            if user.is_empty() {
+                return Err(Reason::NoUser);
+            }
+            id::id(user, source.habits, census, &mut hits);
+            if record.n_lines > MOST_LINES {
+                hits.add(Lint::ManyLines, Column::UserId);
+            }
+            let mut sets = PerField::default();
+            if let Some(at) = header.nickname {
+                let cell = text(record, at, Column::Nickname, rules, &mut hits)?;
+                if rules.clears(cell) {
+                    sets[Field::Nickname] = Some("".into());
+                } else if !cell.is_empty() {
+                    lint::nickname(cell, &mut hits);
+                    sets[Field::Nickname] = Some(cell.into());
+                }
+            }
+            if let Some(at) = header.avatar {
+                let cell = text(record, at, Column::Avatar, rules, &mut hits)?;
+                if rules.clears(cell) {
+                    sets[Field::Avatar] = Some("".into());
+                } else if !cell.is_empty() {
+                    sets[Field::Avatar] = Some(avatar(cell, rules.encode_urls, &mut hits));
+                }
+            }
+            if sets == PerField::default() {
+                return Err(Reason::SetsNothing);
+            }
+            Ok(sets)
+        })();
+        let user = user.ok().filter(|user| !user.is_empty());
+        let sets = match first_error(hits, rules) {
+            // What is wrong with the row as a whole is said first.
+            Some((lint, column)) if sets.is_ok() => Err(Reason::Found(Found {
+                lint,
+                column,
+                mark: mark(source, record, lint, column),
+            })),
+            _ => sets,
+        };
+        Self { user, sets, hits }
+    }
+}
+
+impl Source {
+    /// The column of a record.
+    pub fn place(&self, column: Column) -> Option<usize> {
+        match column {
+            Column::UserId => Some(self.header.user),
+            Column::Nickname => self.header.nickname,
+            Column::Avatar => self.header.avatar,
         }
     }
 }
 
-fn sets<'r>(
-    header: &Header,
-    record: &Record<'r>,
-    user_cell: &[u8],
-) -> Result<PerField<Option<&'r str>>, Reason> {
-    if record.len() != header.width {
-        return Err(Reason::Width {
-            found: record.len(),
-            expected: header.width,
-        });
-    }
-    if text(user_cell, "UserId")?.trim().is_empty() {
-        return Err(Reason::NoUser);
-    }
-    let mut sets = PerField::default();
-    for field in Field::ALL {
-        let Some(cell) = header.column(field).and_then(|at| record.cell(at)) else {
-            continue;
-        };
-        let text = text(cell, field.name())?;
-        sets[field] = (!text.trim().is_empty()).then_some(text);
-    }
-    if sets == PerField::default() {
-        return Err(Reason::SetsNothing);
-    }
-    Ok(sets)
+/// The character that a finding is about.
+pub fn mark(source: &Source, record: &Record<'_>, lint: Lint, column: Column) -> Option<char> {
+    let cell = record.cell(source.place(column)?)?;
+    lint.mark(std::str::from_utf8(cell).ok()?.trim())
 }
 
-fn text<'r>(cell: &'r [u8], column: &'static str) -> Result<&'r str, Reason> {
-    std::str::from_utf8(cell).map_err(|error| {
+fn first_error(hits: Hits, rules: &Rules) -> Option<(Lint, Column)> {
+    if hits.is_empty() {
+        return None;
+    }
+    let mut hits = hits.iter(rules.allowed);
+    let first = hits.find(|(_, _, level)| *level == Level::Error)?;
+    Some((first.0, first.1))
+}
+
+/// Other cells than the header. Empty ones behind the last column are what Excel leaves of a
+/// column that once was there.
+fn is_ragged(record: &Record<'_>, width: usize) -> bool {
+    let is_filled = |at| {
+        record
+            .cell(at)
+            .is_some_and(|cell| !cell.trim_ascii().is_empty())
+    };
+    record.len() < width || (width..record.len()).any(is_filled)
+}
+
+/// The text of a cell, without blanks around it and, where that is wanted, without what Excel
+/// keeps a text with.
+fn text<'r>(
+    record: &Record<'r>,
+    at: usize,
+    column: Column,
+    rules: &Rules,
+    hits: &mut Hits,
+) -> Result<&'r str, Reason> {
+    let cell = record.cell(at).unwrap_or_default();
+    let text = std::str::from_utf8(cell).map_err(|error| {
         let at = error.valid_up_to();
         Reason::NotUtf8 {
             column,
             byte: at + 1,
             value: cell[at],
         }
-    })
+    })?;
+    // Nearly all begin and end with something that is plainly no blank.
+    let is_plain = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    let mut trimmed = match is_plain(cell.first()) && is_plain(cell.last()) {
+        true => text,
+        false => text.trim(),
+    };
+    if rules.excel_text
+        && let Some(within) = lint::excel_text(trimmed, column)
+    {
+        trimmed = within.trim();
+    }
+    if column == Column::UserId
+        && text.len() > trimmed.len()
+        && !trimmed.is_empty()
+        && text.trim().len() < text.len()
+    {
+        hits.add(Lint::BlanksAround, column);
+    }
+    Ok(trimmed)
 }

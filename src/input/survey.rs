@@ -9,17 +9,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::records::Records;
-use super::rows::{Reason, Row};
+use super::findings::{Finding, Findings, Kind};
+use super::lint::id::Census;
+use super::lint::{Level, Lint, shown};
+use super::records::{Record, Records};
+use super::rows::{Found, Reason, Row, mark};
+use super::rules::Column;
 use super::{InputError, Source};
 use crate::keys::{Keys, ValueKey};
 use crate::model::{Field, PerField, RowRef};
 
 /// Rows are numbered in 28 bits.
 pub const MAX_ROWS: u32 = 1 << 28;
-
-/// Samples of invalid rows that are kept to be shown.
-const SAMPLES: usize = 10;
 
 /// What is kept of a row: 24 bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,12 +54,16 @@ pub struct Survey {
     pub origins: Option<Origins>,
     /// What the keys of the entries were made with.
     pub keys: Keys,
-    /// How many rows are invalid in which way.
+    /// What is wrong with rows, and what is odd about them.
+    pub findings: Findings,
+    /// How many rows are invalid in which way, each counted once.
     pub invalid: BTreeMap<&'static str, u64>,
-    /// The first of them, and why.
-    pub samples: Vec<(RowRef, Reason)>,
     /// Rows without any text, which are no rows.
     pub blank_rows: u64,
+    /// Rows that are the header again, which are no rows either.
+    pub repeated_headers: u64,
+    /// Cells that clear their field.
+    pub cleared: u64,
 }
 
 /// Which run wrote each row of a `failures.csv` (rule T5).
@@ -119,6 +124,16 @@ impl Survey {
     /// # Errors
     /// When a file can't be read or its records can't be told apart.
     pub fn take(sources: Vec<Source>, keys: Keys, stop: &AtomicBool) -> Result<Self, InputError> {
+        let mut survey = Self::new(sources, keys, Findings::default())?;
+        survey.read_all(stop)?;
+        Ok(survey)
+    }
+
+    /// A survey that has read nothing yet.
+    ///
+    /// # Errors
+    /// When these files don't go together.
+    pub fn new(sources: Vec<Source>, keys: Keys, findings: Findings) -> Result<Self, InputError> {
         let fed_back = sources
             .iter()
             .find(|source| source.header.fed_back.is_some());
@@ -126,30 +141,88 @@ impl Survey {
             let name = source.name.clone();
             return Err(InputError::FedBackAmongOthers { name });
         }
-        let mut survey = Self {
+        Ok(Self {
             origins: fed_back.map(|_| Origins::default()),
             first_rows: Vec::with_capacity(sources.len()),
             entries: Vec::new(),
             lines: Lines::default(),
             keys,
+            findings,
             invalid: BTreeMap::new(),
-            samples: Vec::new(),
             blank_rows: 0,
-            sources: Vec::new(),
-        };
-        for (file, source) in sources.iter().enumerate() {
-            survey.first_rows.push(survey.next_row()?);
-            survey.read(file as u16, source, stop)?;
+            repeated_headers: 0,
+            cleared: 0,
+            sources,
+        })
+    }
+
+    /// Reads all; what it found until then stays when it fails.
+    ///
+    /// # Errors
+    /// When a file can't be read, its records can't be told apart, or a user stands in several rows
+    /// and may not.
+    pub fn read_all(&mut self, stop: &AtomicBool) -> Result<(), InputError> {
+        loop {
+            let learned = self.read_once(stop)?;
+            if !learned && !self.tell_users_apart(stop)? {
+                break;
+            }
         }
-        survey.sources = sources;
-        survey.sort();
-        survey.tell_users_apart(stop)?;
-        Ok(survey)
+        let refuses = |source: &Source| source.rules.refuse_duplicates;
+        if !self.sources.iter().any(refuses) {
+            return Ok(());
+        }
+        match self.duplicates().min_by_key(|(_, second)| *second) {
+            Some((first, second)) => {
+                let at = self.at(second);
+                let name = self.sources[usize::from(at.file)].name.clone();
+                let first = self.name_of(first, at.file.into());
+                let line = at.line;
+                Err(InputError::Duplicate { name, line, first })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Reads all files from their beginnings. Returns whether something was learned about their
+    /// ids by which they have to be read again.
+    fn read_once(&mut self, stop: &AtomicBool) -> Result<bool, InputError> {
+        self.first_rows.clear();
+        self.entries.clear();
+        self.origins = self.origins.take().map(|_| Origins::default());
+        self.lines = Lines::default();
+        self.findings.clear();
+        self.invalid.clear();
+        (self.blank_rows, self.repeated_headers, self.cleared) = (0, 0, 0);
+        let mut learned = false;
+        for file in 0..self.sources.len() {
+            self.first_rows.push(self.next_row()?);
+            let source = self.sources[file].clone();
+            let census = self.read(file as u16, &source, stop)?;
+            let habits = census.habits();
+            learned |= habits != source.habits;
+            self.sources[file].habits = habits;
+        }
+        self.sort();
+        Ok(learned)
+    }
+
+    /// Neighbouring rows of one user.
+    fn duplicates(&self) -> impl Iterator<Item = (u32, u32)> {
+        let pairs = self.entries.windows(2);
+        pairs
+            .filter(|pair| pair[0].user == pair[1].user && pair[0].user != 0)
+            .map(|pair| (pair[0].row, pair[1].row))
     }
 
     /// Rows read.
     pub fn n_rows(&self) -> u64 {
         self.entries.len() as u64
+    }
+
+    /// Rows read, also when the entries are gone.
+    pub fn n_rows_read(&self) -> u64 {
+        self.lines.next.0.into()
     }
 
     /// Where a row stands.
@@ -178,33 +251,102 @@ impl Survey {
             .ok_or(InputError::TooManyRows)
     }
 
-    fn read(&mut self, file: u16, source: &Source, stop: &AtomicBool) -> Result<(), InputError> {
+    fn read(
+        &mut self,
+        file: u16,
+        source: &Source,
+        stop: &AtomicBool,
+    ) -> Result<Census, InputError> {
+        let mut census = Census::default();
         let mut records = records_of(source)?;
         while let Some(record) = next(source, &mut records)? {
-            if record.is_blank() {
-                self.blank_rows += 1;
+            if source.skips(&record) {
+                let counted = match record.is_blank() {
+                    true => &mut self.blank_rows,
+                    false => &mut self.repeated_headers,
+                };
+                *counted += 1;
                 continue;
             }
             let number = self.next_row()?;
             if number.is_multiple_of(4096) && stop.load(Ordering::Relaxed) {
                 return Err(InputError::Stopped);
             }
-            let row = Row::read(&source.header, &record);
+            let row = Row::counted(source, &record, Some((&mut census, number)));
             if let (Some(columns), Some(origins)) = (source.header.fed_back, &mut self.origins) {
                 let run = record.cell(columns.run).unwrap_or_default();
                 origins.push(String::from_utf8_lossy(run).trim());
             }
-            if let Err(reason) = row.sets {
-                *self.invalid.entry(reason.code()).or_default() += 1;
-                if self.samples.len() < SAMPLES {
-                    let line = record.line;
-                    self.samples.push((RowRef { file, line }, reason));
-                }
+            if row.sets.is_err() || !row.hits.is_empty() {
+                self.note(file, source, &record, &row);
+            }
+            if let (Some(_), Ok(sets)) = (&source.rules.clear_token, &row.sets) {
+                let cleared = Field::ALL
+                    .iter()
+                    .filter(|field| sets[**field].as_deref() == Some(""));
+                self.cleared += cleared.count() as u64;
             }
             self.lines.push(number, record.line);
             self.entries.push(entry(&self.keys, number, &row));
         }
-        Ok(())
+        if source.has_grown() {
+            let name = source.name.clone();
+            return Err(InputError::Growing { name });
+        }
+        if source.rules.allowed.has(Lint::UnusualId) {
+            return Ok(census);
+        }
+        for outliers in census.outliers() {
+            let kind = Kind {
+                level: Lint::UnusualId.level(Column::UserId),
+                code: Lint::UnusualId.code(),
+                column: Some(Column::UserId),
+            };
+            let line = self.lines.of(outliers.first);
+            self.findings.add(kind, || Finding {
+                at: RowRef { file, line },
+                message: outliers.to_string(),
+                found: String::new(),
+            });
+        }
+        Ok(census)
+    }
+
+    /// Keeps what is wrong with a row, and what is odd about it.
+    fn note(&mut self, file: u16, source: &Source, record: &Record<'_>, row: &Row<'_>) {
+        let at = RowRef {
+            file,
+            line: record.line,
+        };
+        let shows_cells = self.findings.shows_cells;
+        let mut add = |level, reason: Reason| {
+            let column = reason.column();
+            let kind = Kind {
+                level,
+                code: reason.code(),
+                column,
+            };
+            self.findings.add(kind, || {
+                let cell = column.filter(|_| shows_cells);
+                let cell = cell.and_then(|column| record.cell(source.place(column)?));
+                Finding {
+                    at,
+                    message: reason.to_string(),
+                    found: shown(cell.unwrap_or_default()),
+                }
+            });
+        };
+        if let Err(reason) = row.sets {
+            *self.invalid.entry(reason.code()).or_default() += 1;
+            // The others are told below, this one among them.
+            if !matches!(reason, Reason::Found(_)) {
+                add(Level::Error, reason);
+            }
+        }
+        for (lint, column, level) in row.hits.iter(source.rules.allowed) {
+            let mark = mark(source, record, lint, column);
+            add(level, Reason::Found(Found { lint, column, mark }));
+        }
     }
 
     fn sort(&mut self) {
@@ -212,35 +354,17 @@ impl Survey {
             .sort_unstable_by_key(|entry| (entry.user, entry.row));
     }
 
-    /// Makes sure that neighbours with one key are one user.
-    fn tell_users_apart(&mut self, stop: &AtomicBool) -> Result<(), InputError> {
-        loop {
-            let shared = self
-                .entries
-                .windows(2)
-                .any(|pair| pair[0].user == pair[1].user && pair[0].user != 0);
-            if !shared {
-                return Ok(());
-            }
-            let colliding = self.find_colliding(stop)?;
-            if colliding.is_empty() {
-                return Ok(());
-            }
-            for user in &colliding {
-                self.keys.tell_apart(user);
-            }
-            self.entries.clear();
-            self.origins = self.origins.take().map(|_| Origins::default());
-            self.lines = Lines::default();
-            self.invalid.clear();
-            self.samples.clear();
-            self.blank_rows = 0;
-            for file in 0..self.sources.len() {
-                let source = self.sources[file].clone();
-                self.read(file as u16, &source, stop)?;
-            }
-            self.sort();
+    /// Makes sure that neighbours with one key are one user. Returns whether some got another key,
+    /// by which all have to be read again.
+    fn tell_users_apart(&mut self, stop: &AtomicBool) -> Result<bool, InputError> {
+        if self.duplicates().next().is_none() {
+            return Ok(false);
         }
+        let colliding = self.find_colliding(stop)?;
+        for user in &colliding {
+            self.keys.tell_apart(user);
+        }
+        Ok(!colliding.is_empty())
     }
 
     /// Users whose key belongs to another user of the input, too.
@@ -260,9 +384,12 @@ impl Survey {
                 if n_rows.is_multiple_of(4096) && stop.load(Ordering::Relaxed) {
                     return Err(InputError::Stopped);
                 }
-                let Some(user) = Row::read(&source.header, &record).user else {
+                let Some(user) = Row::read(source, &record).user else {
                     continue;
                 };
+                if source.skips(&record) {
+                    continue;
+                }
                 match shared.get_mut(&self.keys.user(user).key) {
                     Some(Some(first)) if **first != *user => {
                         colliding.insert(Box::from(user));
@@ -279,9 +406,11 @@ impl Survey {
 /// What is kept of a row.
 pub fn entry(keys: &Keys, number: u32, row: &Row<'_>) -> Entry {
     let user = row.user.map(|user| keys.user(user));
-    let sets = match (user, row.sets) {
+    let sets = match (user, &row.sets) {
         (Some(user), Ok(sets)) => PerField::from_fn(|field: Field| {
-            sets[field].map_or(ValueKey::NOT_SET, |text| keys.value(user, field, text))
+            sets[field]
+                .as_deref()
+                .map_or(ValueKey::NOT_SET, |text| keys.value(user, field, text))
         }),
         _ => PerField::default(),
     };
@@ -323,7 +452,8 @@ mod tests {
     fn source(text: &str) -> Source {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        Source::from_file("users.csv", file).unwrap()
+        let spool = std::env::temp_dir();
+        Source::from_file("users.csv", file, &spool, &std::sync::Arc::default()).unwrap()
     }
 
     fn survey(keys: Keys, texts: &[&str]) -> Survey {
@@ -355,6 +485,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_somebody_is_still_writing_is_refused() {
+        let source = source("UserId,Nickname\na,Ann\nb,B");
+        let mut writer = &*source.file;
+        writer.write_all(b"ob\n").unwrap();
+        let stop = AtomicBool::new(false);
+        let taken = Survey::take(vec![source], Keys::new([1; 16]), &stop);
+        assert!(matches!(taken, Err(InputError::Growing { .. })));
+    }
+
+    #[test]
     fn rows_are_found_again_by_file_and_line() {
         let survey = survey(
             Keys::new([1; 16]),
@@ -377,10 +517,10 @@ mod tests {
             Keys::new([1; 16]),
             &["UserId,Nickname,Avatar\na,1\n,2,\nb,,\nc,3,\n"],
         );
-        let found: Vec<(u64, &str)> = survey
-            .samples
+        let found = survey.findings.in_order();
+        let found: Vec<(u64, &str)> = found
             .iter()
-            .map(|(at, reason)| (at.line, reason.code()))
+            .map(|(kind, finding)| (finding.at.line, kind.code))
             .collect();
         assert_eq!(
             found,

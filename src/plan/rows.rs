@@ -14,7 +14,7 @@ use super::role::Role;
 use super::{COOLDOWN, Doubted, Plan, Turn};
 use crate::input::InputError;
 use crate::input::records::{Record, RecordError, Records};
-use crate::input::rows::Row;
+use crate::input::rows::{Reason, Row};
 use crate::input::survey::{entry, file_of};
 use crate::model::{Change, Field, Fields, Outcome, RowRef, SourceRow, UserId, Values};
 
@@ -142,7 +142,7 @@ impl Rows {
         let records = self.records.as_mut().expect("opened just now");
         let record = loop {
             match records.next_record() {
-                Ok(Some(record)) if record.is_blank() => {}
+                Ok(Some(record)) if source.skips(&record) => {}
                 // Cut in the middle, or shorter than it was.
                 Ok(None) | Err(RecordError::OpenQuote { .. } | RecordError::TooLong { .. }) => {
                     return Err(RowsError::Changed(survey.at(number)));
@@ -162,7 +162,7 @@ impl Rows {
         if !has_its_turn {
             return Ok(());
         }
-        let row = Row::read(&source.header, &record);
+        let row = Row::read(source, &record);
         if entry(&survey.keys, number, &row) != survey.entries[number as usize] {
             return Err(RowsError::Changed(survey.at(number)));
         }
@@ -176,7 +176,7 @@ impl Rows {
             outcome,
             code,
             message,
-            is_repeatable: record.len() == source.header.width && record.is_utf8(),
+            is_repeatable: !matches!(row.sets, Err(Reason::Width { .. })) && record.is_utf8(),
         };
         match role {
             Role::Unchanged => {}
@@ -246,7 +246,7 @@ fn earlier_row(
     let survey = &plan.survey;
     let at = survey.at(note.earlier);
     let source = &survey.sources[usize::from(at.file)];
-    let mut records = Records::single(source.file.clone(), note.offset, at.line);
+    let mut records = Records::single(source.file.clone(), source.layout, note.offset, at.line);
     let record = match records.next_record() {
         Ok(Some(record)) => record,
         Ok(None) | Err(RecordError::OpenQuote { .. } | RecordError::TooLong { .. }) => {
@@ -254,7 +254,7 @@ fn earlier_row(
         }
         Err(error) => return Err(unreadable(&source.name, error)),
     };
-    let row = Row::read(&source.header, &record);
+    let row = Row::read(source, &record);
     if entry(&survey.keys, note.earlier, &row) != survey.entries[note.earlier as usize] {
         return Err(RowsError::Changed(at));
     }
@@ -277,10 +277,15 @@ fn owned(record: &Record<'_>, at: RowRef) -> SourceRow {
 
 /// The texts of `fields` as far as the row sets them.
 fn texts(row: &Row<'_>, fields: Fields) -> Values {
-    let Ok(sets) = row.sets else {
+    let Ok(sets) = &row.sets else {
         unreachable!("a row that is sent is valid");
     };
-    Values::from_fn(|field| sets[field].filter(|_| fields[field]).map(Into::into))
+    Values::from_fn(|field| {
+        sets[field]
+            .as_deref()
+            .filter(|_| fields[field])
+            .map(Into::into)
+    })
 }
 
 fn change(

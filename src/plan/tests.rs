@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
@@ -14,6 +14,8 @@ use super::rows::{Batch, Rows, RowsError};
 use super::*;
 use crate::input::Source;
 use crate::input::header::OWN_COLUMNS;
+use crate::input::lint::Lint;
+use crate::input::rules::{Allowed, Rules};
 use crate::keys::Keys;
 use crate::model::{Change, Values};
 
@@ -31,6 +33,15 @@ fn began() -> DateTime<Utc> {
 
 fn ago(seconds: i64) -> DateTime<Utc> {
     began() - chrono::TimeDelta::seconds(seconds)
+}
+
+/// Short avatars are easier to read here.
+fn open(path: &Path, spool: &Path) -> Source {
+    let rules = Rules {
+        allowed: Allowed::default().and(Lint::NotAnAddress),
+        ..Rules::default()
+    };
+    Source::open_by(path.to_str().unwrap(), spool, &rules.into()).unwrap()
 }
 
 /// Files that can be changed while they are open.
@@ -53,7 +64,7 @@ impl Files {
 
     fn survey(&self, keys: Keys) -> Survey {
         let sources = self.paths.iter().map(|path| {
-            let mut source = Source::open(path.to_str().unwrap(), self.dir.path()).unwrap();
+            let mut source = open(path, self.dir.path());
             source.name = path.file_name().unwrap().to_str().unwrap().into();
             source
         });

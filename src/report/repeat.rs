@@ -17,7 +17,7 @@ pub struct Repeat {
 
 impl Repeat {
     /// The same flags for a `failures.csv`. Those that say how much to send are left out: they
-    /// were meant for the file at hand, and so was the seed.
+    /// were meant for the file at hand, and so were the seed and what that file's bytes are.
     pub fn for_failures(&self, failures: &Path) -> Self {
         Self {
             files: vec![failures.to_string_lossy().into_owned()],
@@ -28,6 +28,9 @@ impl Repeat {
                 "--max-age",
                 "--min-rows",
                 "--seed",
+                "--encoding",
+                "--delimiter",
+                "--sheet",
             ])
         }
     }

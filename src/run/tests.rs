@@ -20,6 +20,8 @@ use crate::clock::Wall;
 use crate::engine::Limits;
 use crate::engine::pacer::Rate;
 use crate::input::Source;
+use crate::input::lint::Lint;
+use crate::input::rules::{Allowed, Rules};
 use crate::input::survey::Survey;
 use crate::ledger::recover::Killed;
 use crate::ledger::{Ledger, NewRun};
@@ -217,7 +219,13 @@ impl Stage {
     }
 
     fn plan(&self, ledger: &Ledger, path: &Path) -> Plan {
-        let source = Source::open(path.to_str().unwrap(), self.dir.path()).unwrap();
+        // Short avatars are easier to read here.
+        let rules = Rules {
+            allowed: Allowed::default().and(Lint::NotAnAddress),
+            ..Rules::default()
+        };
+        let path = path.to_str().unwrap();
+        let source = Source::open_by(path, self.dir.path(), &rules.into()).unwrap();
         let never = AtomicBool::new(false);
         let survey = Survey::take(vec![source], ledger.keys().clone(), &never).unwrap();
         let run_number = |id: &str| ledger.run_number(id).unwrap();

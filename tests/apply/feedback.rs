@@ -24,11 +24,11 @@ fn refusing(ids: &[&str], times: Times) -> Config {
 }
 
 const USERS: &str = "Avatar,UserId,Nickname\n\
-    x1,a,Ann\n\
-    x2,b,Bob\n\
-    x3,c,rude\n\
+    https://x.example/1,a,Ann\n\
+    https://x.example/2,b,Bob\n\
+    https://x.example/3,c,rude\n\
     ,d,\n\
-    x5,e,Eve\n\
+    https://x.example/5,e,Eve\n\
     ,c,ruder\n";
 
 /// Writes `text` to `mended.csv` as a person would have changed `failures.csv`.
@@ -68,7 +68,7 @@ fn t5_failures_are_mended_applied_and_then_superseded() {
         told,
         [
             ["", "d", "", "invalid", "sets nothing", "5"],
-            ["x3", "c", "rude", "failed", refused, "4"],
+            ["https://x.example/3", "c", "rude", "failed", refused, "4"],
             ["", "c", "ruder", "failed", refused, "7"],
         ]
     );
@@ -85,9 +85,9 @@ fn t5_failures_are_mended_applied_and_then_superseded() {
         &bench,
         &path,
         &[
-            ("x3,c,rude,", "x3,c,Cid,"),
+            ("https://x.example/3,c,rude,", "https://x.example/3,c,Cid,"),
             (",c,ruder,", ",c,Carl,"),
-            (",d,,", "x4,d,,"),
+            (",d,,", "https://x.example/4,d,,"),
         ],
     );
     let mended = bench.apply(&["mended.csv"]);
@@ -95,8 +95,8 @@ fn t5_failures_are_mended_applied_and_then_superseded() {
     assert_eq!(mended.counts(), "read 3, applied 3");
     let held = bench.held();
     let text = |text: &str| Some(text.to_owned());
-    assert_eq!(held["c"], (text("Carl"), text("x3")));
-    assert_eq!(held["d"], (None, text("x4")));
+    assert_eq!(held["c"], (text("Carl"), text("https://x.example/3")));
+    assert_eq!(held["d"], (None, text("https://x.example/4")));
 
     // The old file again, mended or not: somebody has taken care of these users since.
     let calls = bench.lcic.stats().calls;
@@ -162,7 +162,10 @@ fn t5_a_run_in_between_supersedes_an_old_failures_file() {
 #[test]
 fn t5_a_run_that_finds_a_failed_user_unchanged_closes_its_record() {
     let bench = Bench::new(refusing(&["a"], Times::default()));
-    bench.write("old.csv", "UserId,Nickname,Avatar\na,,x1\n");
+    bench.write(
+        "old.csv",
+        "UserId,Nickname,Avatar\na,,https://x.example/1\n",
+    );
     bench.write("users.csv", "UserId,Nickname,Avatar\na,rude,\n");
     // The refusal is for whichever call comes first.
     let first = bench.apply(&["users.csv"]);

@@ -8,6 +8,7 @@ mod accounts;
 mod canary;
 mod feedback;
 mod flags;
+mod formats;
 mod input;
 mod limits;
 mod notices;

@@ -153,10 +153,13 @@ fn a_small_run_and_the_same_again_word_for_word() {
 #[test]
 fn t2_only_what_differs_is_sent() {
     let bench = Bench::new(unlimited());
-    bench.write("monday.csv", "UserId,Nickname,Avatar\na,Ann,x1\nb,Bob,x2\n");
+    bench.write(
+        "monday.csv",
+        "UserId,Nickname,Avatar\na,Ann,https://x.example/1\nb,Bob,https://x.example/2\n",
+    );
     bench.write(
         "tuesday.csv",
-        "UserId,Nickname,Avatar\na,Ann,x1\nb,Bea,x2\nc,,x3\n",
+        "UserId,Nickname,Avatar\na,Ann,https://x.example/1\nb,Bea,https://x.example/2\nc,,https://x.example/3\n",
     );
     assert_eq!(bench.apply(&["monday.csv"]).checked_code(), 0);
     let tuesday = bench.apply(&["tuesday.csv"]);
@@ -165,7 +168,7 @@ fn t2_only_what_differs_is_sent() {
     assert_eq!(tuesday.calls(), 2);
     assert_eq!(
         bench.held(),
-        expected(b"UserId,Nickname,Avatar\na,Ann,x1\nb,Bea,x2\nc,,x3\n")
+        expected(b"UserId,Nickname,Avatar\na,Ann,https://x.example/1\nb,Bea,https://x.example/2\nc,,https://x.example/3\n")
     );
 
     // And back again: what the ledger holds is the last, not the first.

@@ -42,9 +42,10 @@ use crate::plan::rows::Rows;
 use crate::prepare::{self, Opened, PrepareError};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
+use crate::report::excel;
 use crate::report::page;
 use crate::report::repeat::PROGRAM;
-use crate::report::results::ResultFiles;
+use crate::report::results::{self, ResultFiles};
 use crate::report::summary::{Calls, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary};
 use crate::report::tally::Tally;
 use crate::report::words::{count, last_words, reason};
@@ -320,7 +321,14 @@ impl Applying<'_> {
         }
         let (inputs, wishes) = (&self.settings.inputs, self.settings.wishes);
         let signals = self.signals.as_mut().expect("listened to since the start");
-        let planned = prepare::make_plan(inputs, wishes, state.spool(), ledger, signals);
+        let planned = prepare::make_plan(
+            inputs,
+            &self.settings.rules,
+            wishes,
+            state.spool(),
+            ledger,
+            signals,
+        );
         let (ledger, plan) = planned.await?;
         outlook::tell_findings(self.printer, plan.survey(), "see results.csv");
         let before = ledger.rows_of_last_run(inputs);
@@ -538,6 +546,14 @@ impl Applying<'_> {
         if self.run.is_some() {
             let kept = tally.timeline().save(&self.dir);
             self.warn_of_page(&self.dir, kept.and_then(|_| page::make(&self.dir)));
+        }
+        if self.settings.excel && self.run.is_some() {
+            for name in [results::RESULTS, results::FAILURES] {
+                let copy = self.dir.join(name).with_extension("excel.csv");
+                if let Err(error) = excel::copy(&self.dir.join(name), &copy) {
+                    self.printer.warn(&format!("{}: {error}", copy.display()));
+                }
+            }
         }
         let line = line(exit, &summary, &self.dir);
         info!("{line}");

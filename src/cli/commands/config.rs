@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{ApplyArgs, Cli};
 use crate::cli::exit::Exit;
+use crate::cli::input_args;
 use crate::cli::printer::Printer;
 use crate::cli::settings::{ENDPOINT_INTL, Environment, Origin, Settings, System};
 use crate::cli::unattended::PingUrl;
@@ -87,6 +88,9 @@ fn shown(settings: &Settings) -> Vec<Shown> {
 
 fn value(settings: &Settings, flag: &str) -> Value {
     let limits = &settings.limits;
+    if let Some(value) = input_args::shown(&settings.rules, flag) {
+        return value;
+    }
     let unattended = &settings.unattended;
     match flag {
         "endpoint" => settings.endpoint.as_str().into(),
@@ -121,6 +125,7 @@ fn value(settings: &Settings, flag: &str) -> Value {
         "yes" => settings.yes.into(),
         "state-dir" => settings.state_dir.to_string_lossy().into(),
         "report-dir" => settings.report_dir.to_string_lossy().into(),
+        "excel" => settings.excel.into(),
         "json" => settings.json.into(),
         "quiet" => settings.quiet.into(),
         "verbose" => settings.verbose.into(),

@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub mod apply;
+pub mod check;
 pub mod completions;
 pub mod config;
 pub mod cron_line;

@@ -141,7 +141,14 @@ pub async fn run(
         false => std::env::temp_dir(),
     };
     let (inputs, wishes) = (&settings.inputs, settings.wishes);
-    let planned = prepare::make_plan(inputs, wishes, &spool, ledger, &mut no_signals);
+    let planned = prepare::make_plan(
+        inputs,
+        &settings.rules,
+        wishes,
+        &spool,
+        ledger,
+        &mut no_signals,
+    );
     let (ledger, plan) = planned.await.map_err(|error| refused(error.into()))?;
     outlook::tell_findings(printer, plan.survey(), "lcic-sync check lists them all");
     let before = ledger.rows_of_last_run(inputs);

@@ -5,6 +5,8 @@ use clap::{CommandFactory, Parser};
 use super::*;
 use crate::cli::args::{Cli, Command};
 use crate::cli::unattended::LogFormat;
+use crate::input::lint::Lint;
+use crate::input::rules::{Allowed, Column};
 use crate::report::repeat::PROGRAM;
 
 /// Surroundings that a test makes up.
@@ -135,6 +137,17 @@ fn every_flag_is_read_from_its_variable() {
         ("STATE_DIR", "state"),
         ("REPORT_DIR", "/reports"),
         ("JSON", "yes"),
+        ("ENCODING", "GBK"),
+        ("DELIMITER", "tab"),
+        ("SHEET", "Tabelle1"),
+        ("MAP", "UserId=学号, nickname=姓名"),
+        ("IGNORE_COLUMNS", "班级,*"),
+        ("ALLOW", "null-word,plain http"),
+        ("CLEAR_TOKEN", "<clear>"),
+        ("EXCEL_TEXT", "1"),
+        ("ENCODE_URLS", "1"),
+        ("ON_DUPLICATE", "error"),
+        ("EXCEL", "1"),
         ("VERBOSE", "2"),
         ("NO_PROGRESS", "on"),
         ("CRON", "1"),
@@ -199,6 +212,21 @@ fn every_flag_is_read_from_its_variable() {
     assert_eq!(notices, "Some(NotifyUrl(…://h.example/…))");
     assert_eq!(settings.state_dir, Path::new("/srv/state"));
     assert_eq!(settings.report_dir, Path::new("/reports"));
+
+    let rules = &settings.rules;
+    assert_eq!(rules.encoding, Some(encoding_rs::GBK));
+    assert_eq!(rules.delimiter, Some(b'\t'));
+    assert_eq!(rules.sheet.as_deref(), Some("Tabelle1"));
+    let map = [
+        (Column::UserId, "学号".into()),
+        (Column::Nickname, "姓名".into()),
+    ];
+    assert_eq!(rules.map, map);
+    assert_eq!(rules.ignored, ["班级", "*"]);
+    let allowed = Allowed::default().and(Lint::NullWord).and(Lint::PlainHttp);
+    assert_eq!(rules.allowed, allowed);
+    assert_eq!(rules.clear_token.as_deref(), Some("<clear>"));
+    assert!(rules.excel_text && rules.encode_urls && rules.refuse_duplicates && settings.excel);
 
     // The two that exclude others of the list.
     assert!(resolve(&[], &[("LCIC_SYNC_QUIET", "1")]).unwrap().quiet);
@@ -415,31 +443,42 @@ fn every_flag_can_stand_in_the_file() {
     let mut lines = [
         ("account", "\"school\""),
         ("all", "true"),
+        ("allow", "\"null-word\""),
         ("ca-file", "\"ca.pem\""),
         ("canary", "5"),
+        ("clear-token", "\"<clear>\""),
         ("concurrency", "2"),
-        ("dry-run", "true"),
         ("cron", "false"),
+        ("delimiter", "\";\""),
+        ("dry-run", "true"),
+        ("encode-urls", "true"),
+        ("encoding", "\"gb18030\""),
         ("endpoint", "\"http://127.0.0.1:1\""),
+        ("excel", "true"),
+        ("excel-text", "true"),
+        ("ignore-columns", "\"*\""),
         ("json", "true"),
         ("keep-runs", "30"),
         ("limit", "1_000"),
-        ("max-age", "\"30d\""),
         ("log-file", "\"sync.log\""),
         ("log-format", "\"json\""),
+        ("map", "\"UserId=学号\""),
+        ("max-age", "\"30d\""),
         ("max-attempts", "0x3"),
         ("max-changes", "\"500\""),
         ("max-duration", "\"2h\""),
         ("max-outage", "\"5m\""),
-        ("min-rows", "9"),
         ("metrics-file", "\"x.prom\""),
+        ("min-rows", "9"),
         ("no-progress", "true"),
+        ("on-duplicate", "\"fold\""),
         ("ping-url", "\"https://hc.example/uuid\""),
         ("notify-url", "\"https://h.example/x\""),
         ("quiet", "false"),
         ("rate", "1.5"),
         ("report-dir", "\"/reports\""),
         ("seed", "8"),
+        ("sheet", "\"1\""),
         ("show", "9"),
         ("site", "\"intl\""),
         ("state-dir", "\"../state\""),

@@ -1,0 +1,246 @@
+//! What is suspicious about an id, alone and among all ids of a file. Ids have no documented form,
+//! so what a file's ids usually look like is learned from the file, in constant memory.
+
+use std::fmt;
+
+use super::class::{DASH, DIGIT, HIGH, LETTER, SUSPECT};
+use super::{Hits, Lint, any, classes, is_full_width};
+use crate::input::rules::Column;
+
+/// What all ids of a file tell about each, learned in the first reading of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// Ids here look like dates: they are none.
+    pub dates: bool,
+    /// Ids here end with zeros behind the fifteenth digit far more often than by chance.
+    pub zeros: bool,
+}
+
+/// Looks at an id; its ends are trimmed.
+pub fn id(text: &str, habits: Habits, census: Option<(&mut Census, u32)>, hits: &mut Hits) {
+    let column = Column::UserId;
+    let classes = classes(text);
+    any(text, classes, column, hits);
+    if classes & SUSPECT != 0 {
+        if text.contains(is_full_width) {
+            hits.add(Lint::FullWidth, column);
+        }
+        if text.contains(|c: char| c.is_whitespace() && !c.is_ascii()) {
+            hits.add(Lint::InvisibleCharacter, column);
+        }
+    }
+    if is_scientific(text) {
+        hits.add(Lint::ScientificNotation, column);
+    }
+    let is_date = classes & (DASH | HIGH) != 0 && classes & DIGIT != 0 && is_date(text);
+    if (is_date && !habits.dates) || is_boolean(text) {
+        hits.add(Lint::DateOrBoolean, column);
+    }
+    let ends_in_zeros = classes == DIGIT && ends_in_zeros(text);
+    if ends_in_zeros && habits.zeros {
+        hits.add(Lint::PrecisionLost, column);
+    }
+    if let Some((census, row)) = census {
+        census.count(row, text.len(), classes, is_date, ends_in_zeros);
+    }
+}
+
+/// `1.23E+10`, as Excel writes it; `1e+10`, as others do. Without a sign it may be an id.
+fn is_scientific(text: &str) -> bool {
+    const LONGEST: usize = 24;
+    let bytes = text.as_bytes();
+    if bytes.len() > LONGEST || !bytes[0].is_ascii_digit() {
+        return false;
+    }
+    let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else {
+        return false;
+    };
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let fraction = mantissa[1..].strip_prefix('.');
+    let is_mantissa = mantissa.len() == 1 || fraction.is_some_and(all_digits);
+    is_mantissa && exponent.strip_prefix(['+', '-']).is_some_and(all_digits)
+}
+
+fn is_boolean(text: &str) -> bool {
+    matches!(text, "TRUE" | "FALSE" | "true" | "false" | "True" | "False")
+}
+
+/// `2026/3/1`, `2026-03-01 08:30`, `3月1日`, `1-Mar`, `Mar-26`: as spreadsheets write dates.
+fn is_date(text: &str) -> bool {
+    const MONTHS: [&str; 12] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
+    // Digits become 9, a month's name M; what is left is the form.
+    let mut form = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let is_same = |other: char| match c {
+            c if c.is_ascii_digit() => other.is_ascii_digit(),
+            c if c.is_ascii_alphabetic() => other.is_ascii_alphabetic(),
+            _ => false,
+        };
+        let end = rest.find(|other| !is_same(other)).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at(end.max(c.len_utf8()));
+        match c {
+            c if c.is_ascii_digit() && run.len() <= 4 => form.push('9'),
+            c if c.is_ascii_alphabetic() && MONTHS.contains(&&*run.to_lowercase()) => {
+                form.push('M')
+            }
+            '-' | '/' | ':' | ' ' | '年' | '月' | '日' => form.push(c),
+            _ => return false,
+        }
+        rest = behind;
+    }
+    let date = form.split_once(' ').map_or(&*form, |(date, _)| date);
+    const FORMS: [&str; 9] = [
+        "9-9-9",
+        "9/9/9",
+        "9-M",
+        "M-9",
+        "9-M-9",
+        "9月9日",
+        "9年9月",
+        "9年9月9日",
+        "9/9",
+    ];
+    FORMS.contains(&date)
+}
+
+/// Digits behind the fifteenth are all zeros: what Excel leaves of a longer number.
+fn ends_in_zeros(digits: &str) -> bool {
+    const KEPT: usize = 15;
+    let lost = digits.as_bytes().get(KEPT..).unwrap_or_default();
+    !lost.is_empty() && lost.iter().all(|digit| *digit == b'0')
+}
+
+/// What the ids of a file look like, in 4 KB.
+#[derive(Debug, Clone)]
+pub struct Census {
+    ids: u64,
+    dates: u64,
+    /// Ids with zeros behind the fifteenth digit, and how many there would be by chance.
+    zeros: u64,
+    zeros_by_chance: f64,
+    /// By kind of characters, then by length: how many, and the first one's row.
+    shapes: [[(u32, u32); LONGEST + 1]; KINDS.len()],
+}
+
+const KINDS: [&str; 4] = ["digits", "letters", "letters and digits", "characters"];
+const LONGEST: usize = 64;
+
+/// Ids that don't look like the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outliers {
+    /// How many.
+    pub count: u64,
+    /// The row of the first.
+    pub first: u32,
+    /// What they look like: `5 digits`.
+    pub shape: String,
+    /// What the others look like.
+    pub usual: String,
+}
+
+impl fmt::Display for Outliers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            count,
+            shape,
+            usual,
+            ..
+        } = self;
+        let fits = Lint::UnusualId.fits();
+        match count {
+            1 => write!(
+                f,
+                "column UserId: an id of {shape}, where others have {usual} ({fits})"
+            ),
+            _ => write!(
+                f,
+                "column UserId: {count} ids of {shape}, the first here, where others have {usual} ({fits})"
+            ),
+        }
+    }
+}
+
+impl Default for Census {
+    fn default() -> Self {
+        Self {
+            ids: 0,
+            dates: 0,
+            zeros: 0,
+            zeros_by_chance: 0.0,
+            shapes: [[(0, 0); LONGEST + 1]; KINDS.len()],
+        }
+    }
+}
+
+impl Census {
+    fn count(&mut self, row: u32, length: usize, classes: u8, is_date: bool, ends_in_zeros: bool) {
+        let kind = match classes {
+            DIGIT => 0,
+            LETTER => 1,
+            both if both == DIGIT | LETTER => 2,
+            _ => 3,
+        };
+        let shape = &mut self.shapes[kind][length.min(LONGEST)];
+        if shape.0 == 0 {
+            shape.1 = row;
+        }
+        shape.0 += 1;
+        self.ids += 1;
+        self.dates += u64::from(is_date);
+        self.zeros += u64::from(ends_in_zeros);
+        if classes == DIGIT && length > 15 {
+            self.zeros_by_chance += 0.1_f64.powi(length as i32 - 15);
+        }
+    }
+
+    /// What they tell about each.
+    pub fn habits(&self) -> Habits {
+        Habits {
+            // A few dates among other ids were ids; a file of nothing else has such ids.
+            dates: self.ids >= 10 && self.dates * 2 > self.ids,
+            zeros: self.zeros >= 3 && self.zeros as f64 > 5.0 * self.zeros_by_chance,
+        }
+    }
+
+    /// Ids that don't look like 99 of 100 others; and shorter ones where all are digits and most of
+    /// one length, because zeros may have been lost.
+    pub fn outliers(&self) -> Vec<Outliers> {
+        let shapes = || {
+            let kinds = self.shapes.iter().zip(KINDS);
+            kinds.flat_map(|(lengths, kind)| {
+                let lengths = lengths.iter().enumerate();
+                lengths.map(move |(length, (count, first))| (kind, length, *count, *first))
+            })
+        };
+        let usual = shapes().max_by_key(|shape| shape.2);
+        let Some((usual_kind, usual_length, most, _)) = usual else {
+            return Vec::new();
+        };
+        let most = u64::from(most) * 100;
+        let are_odd = self.ids >= 100 && most >= self.ids * 99;
+        let others = || shapes().filter(|shape| shape.2 > 0);
+        let are_cut = || others().all(|shape| shape.0 == KINDS[0] && shape.1 <= usual_length);
+        if !are_odd && !(self.ids >= 20 && most >= self.ids * 80 && are_cut()) {
+            return Vec::new();
+        }
+        others()
+            .filter(|shape| (shape.0, shape.1) != (usual_kind, usual_length))
+            .map(|(kind, length, count, first)| Outliers {
+                count: count.into(),
+                first,
+                shape: named(kind, length),
+                usual: named(usual_kind, usual_length),
+            })
+            .collect()
+    }
+}
+
+fn named(kind: &str, length: usize) -> String {
+    match length {
+        LONGEST => format!("{LONGEST} or more {kind}"),
+        _ => format!("{length} {kind}"),
+    }
+}

@@ -1,0 +1,449 @@
+//! What is suspicious about a cell: what Excel, exports and other people's programs do to ids,
+//! names and addresses on their way here. Pure functions of a text; nearly all cells are clean, and
+//! those cost one look at each byte ([`classes`]).
+//!
+//! A finding is an error (the row is invalid) or a warning (it is sent, and named); which of the
+//! two stands in one table, [`Lint::level`]. Nothing is ever put right by guessing.
+//!
+//! Parts: this file has the table and what all columns share, [`id`] and [`avatar`] what is special
+//! to them, [`damage`] finds text that was garbled before it came here.
+
+pub mod avatar;
+pub mod damage;
+pub mod id;
+
+use super::rules::{Allowed, Column};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The row is invalid.
+    Error,
+    /// The row is sent, and named.
+    Warning,
+}
+
+impl Level {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// Kinds of findings about a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Lint {
+    /// U+FFFD, 锟斤拷, UTF-8 that was read as GBK.
+    DamagedText,
+    /// `#N/A` and the like.
+    ExcelError,
+    /// `1.23E+10`.
+    ScientificNotation,
+    /// Zeros behind the fifteenth digit, in many ids.
+    PrecisionLost,
+    /// `3月1日`, `1-Mar`, `TRUE`.
+    DateOrBoolean,
+    /// `="00123"`, `'00123`, `'=1+1`.
+    ExcelText,
+    /// `NULL`, `N/A`, `无`.
+    NullWord,
+    /// A control character, or one that turns the direction of writing.
+    ControlCharacter,
+    /// A character that nobody sees.
+    InvisibleCharacter,
+    /// A line break within a cell.
+    LineBreak,
+    /// A row over more than three lines.
+    ManyLines,
+    /// `１２３`.
+    FullWidth,
+    /// `“…”`.
+    SmartQuotes,
+    /// `张?`.
+    LostCharacters,
+    /// Blanks around an id.
+    BlanksAround,
+    /// Not an address with http or https.
+    NotAnAddress,
+    /// An address that only some network knows.
+    PrivateHost,
+    /// http without s.
+    PlainHttp,
+    /// An address that works until some time.
+    ExpiringAddress,
+    /// An address with blanks or other than ASCII.
+    UnencodedAddress,
+    /// An id that does not look like the others of its file.
+    UnusualId,
+}
+
+/// Rows over more lines than this are probably a quote that was closed too late.
+pub const MOST_LINES: u64 = 3;
+
+impl Lint {
+    /// All, in the order in which they are told of a row.
+    pub const ALL: [Self; 21] = [
+        Self::DamagedText,
+        Self::ExcelError,
+        Self::ScientificNotation,
+        Self::PrecisionLost,
+        Self::DateOrBoolean,
+        Self::ExcelText,
+        Self::NullWord,
+        Self::ControlCharacter,
+        Self::InvisibleCharacter,
+        Self::LineBreak,
+        Self::ManyLines,
+        Self::FullWidth,
+        Self::SmartQuotes,
+        Self::LostCharacters,
+        Self::BlanksAround,
+        Self::NotAnAddress,
+        Self::PrivateHost,
+        Self::PlainHttp,
+        Self::ExpiringAddress,
+        Self::UnencodedAddress,
+        Self::UnusualId,
+    ];
+
+    /// The stable word for it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::DamagedText => "damaged text",
+            Self::ExcelError => "excel error",
+            Self::ScientificNotation => "scientific notation",
+            Self::PrecisionLost => "precision lost",
+            Self::DateOrBoolean => "date or boolean",
+            Self::ExcelText => "excel text",
+            Self::NullWord => "null word",
+            Self::ControlCharacter => "control character",
+            Self::InvisibleCharacter => "invisible character",
+            Self::LineBreak => "line break",
+            Self::ManyLines => "many lines",
+            Self::FullWidth => "full-width character",
+            Self::SmartQuotes => "smart quotes",
+            Self::LostCharacters => "lost characters",
+            Self::BlanksAround => "blanks around",
+            Self::NotAnAddress => "not an address",
+            Self::PrivateHost => "private host",
+            Self::PlainHttp => "plain http",
+            Self::ExpiringAddress => "expiring address",
+            Self::UnencodedAddress => "unencoded address",
+            Self::UnusualId => "unusual id",
+        }
+    }
+
+    /// The finding with this code; dashes may stand for its blanks.
+    pub fn from_code(code: &str) -> Option<Self> {
+        let plain = |text: &str| text.trim().to_lowercase().replace(['-', '_'], " ");
+        let mut all = Self::ALL.into_iter();
+        all.find(|lint| plain(lint.code()) == plain(code))
+    }
+
+    /// How bad it is in this column.
+    pub fn level(self, column: Column) -> Level {
+        match (self, column) {
+            (Self::LineBreak | Self::InvisibleCharacter, Column::Nickname)
+            | (Self::SmartQuotes, Column::Nickname | Column::Avatar)
+            | (
+                Self::LostCharacters
+                | Self::BlanksAround
+                | Self::PrivateHost
+                | Self::PlainHttp
+                | Self::ExpiringAddress
+                | Self::UnencodedAddress
+                | Self::UnusualId,
+                _,
+            ) => Level::Warning,
+            _ => Level::Error,
+        }
+    }
+
+    /// What fits, or what to do.
+    pub fn fits(self) -> &'static str {
+        match self {
+            Self::DamagedText => "expected the text as it was before another program garbled it",
+            Self::ExcelError => "expected what the formula should have given",
+            Self::ScientificNotation => "expected all digits: format the column as text in Excel",
+            Self::PrecisionLost => "expected all digits: Excel kept 15; export the ids as text",
+            Self::DateOrBoolean => "expected the id that Excel took for a date or TRUE/FALSE",
+            Self::ExcelText => "expected the text alone; --excel-text takes these marks off",
+            Self::NullWord => "expected nothing to leave the field, or --clear-token to clear it",
+            Self::ControlCharacter => "expected text without control characters",
+            Self::InvisibleCharacter => "expected only characters that can be seen",
+            Self::LineBreak => "expected one line",
+            Self::ManyLines => "expected at most 3 lines: is a quote (\") closed too late?",
+            Self::FullWidth => "expected the plain letters and digits of the id",
+            Self::SmartQuotes => "expected straight quotes (\") around a cell, or none",
+            Self::LostCharacters => "was an emoji or a rare character replaced by ? on the way?",
+            Self::BlanksAround => "taken off",
+            Self::NotAnAddress => "expected an address like https://cdn.example.com/a/17.png",
+            Self::PrivateHost => "only some networks can reach it",
+            Self::PlainHttp => "browsers may not show it in a page with https",
+            Self::ExpiringAddress => "its signature ends some day, and so does the picture",
+            Self::UnencodedAddress => "--encode-urls writes such characters as %XX",
+            Self::UnusualId => "were zeros lost at its front, or something typed by hand?",
+        }
+    }
+
+    /// The character that a finding of this kind is about.
+    pub fn mark(self, text: &str) -> Option<char> {
+        let is_it: fn(char) -> bool = match self {
+            Self::DamagedText => |c| c == char::REPLACEMENT_CHARACTER,
+            Self::ControlCharacter => is_control,
+            Self::InvisibleCharacter => is_unseen,
+            Self::FullWidth => is_full_width,
+            _ => return None,
+        };
+        text.chars().find(|c| is_it(*c))
+    }
+}
+
+/// What was found of a row: kinds by columns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hits(u64);
+
+impl Hits {
+    /// Adds one.
+    pub fn add(&mut self, lint: Lint, column: Column) {
+        self.0 |= 1 << (lint as u32 * 3 + column as u32);
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Each, with its level by what is `allowed`; what was a warning anyway is then none.
+    pub fn iter(self, allowed: Allowed) -> impl Iterator<Item = (Lint, Column, Level)> {
+        let all = Lint::ALL
+            .into_iter()
+            .flat_map(|lint| Column::ALL.map(|column| (lint, column)));
+        let bits = self.0;
+        all.filter(move |(lint, column)| bits & 1 << (*lint as u32 * 3 + *column as u32) != 0)
+            .filter_map(
+                move |(lint, column)| match (lint.level(column), allowed.has(lint)) {
+                    (Level::Warning, true) => None,
+                    (Level::Error, true) => Some((lint, column, Level::Warning)),
+                    (level, false) => Some((lint, column, level)),
+                },
+            )
+    }
+}
+
+/// What kinds of bytes a text has.
+pub mod class {
+    /// 0 to 9.
+    pub const DIGIT: u8 = 1;
+    /// A to Z.
+    pub const LETTER: u8 = 2;
+    /// What stands in dates.
+    pub const DASH: u8 = 4;
+    /// A control character of ASCII.
+    pub const CONTROL: u8 = 8;
+    /// A question mark.
+    pub const QUESTION: u8 = 16;
+    /// What a suspicious character begins with, in UTF-8.
+    pub const SUSPECT: u8 = 32;
+    /// Not ASCII.
+    pub const HIGH: u8 = 64;
+    /// What may not stand in an address as it is.
+    pub const NOT_IN_URL: u8 = 128;
+}
+use class::{CONTROL, DASH, DIGIT, HIGH, LETTER, NOT_IN_URL, QUESTION, SUSPECT};
+
+const CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = match byte {
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+            b'-' | b'/' => DASH,
+            b'?' => QUESTION,
+            0..=0x1F | 0x7F => CONTROL | NOT_IN_URL,
+            b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => NOT_IN_URL,
+            // U+0080.., U+061C, U+180E, U+2000.., U+3000 and U+3164, U+FE00..
+            0xC2 | 0xD8 | 0xE1 | 0xE2 | 0xE3 | 0xEF => HIGH | SUSPECT,
+            0x80.. => HIGH,
+            _ => 0,
+        };
+        at += 1;
+    }
+    table
+};
+
+/// The kinds of bytes in a text, all in one.
+pub fn classes(text: &str) -> u8 {
+    let classes = text.bytes().map(|byte| CLASSES[usize::from(byte)]);
+    classes.fold(0, |all, class| all | class)
+}
+
+/// Looks at a nickname; its ends are trimmed.
+pub fn nickname(text: &str, hits: &mut Hits) {
+    let column = Column::Nickname;
+    let classes = classes(text);
+    any(text, classes, column, hits);
+    if classes & QUESTION != 0
+        && (classes & HIGH != 0 || text.contains("??") || text.bytes().all(|byte| byte == b'?'))
+    {
+        hits.add(Lint::LostCharacters, column);
+    }
+    if classes & HIGH != 0 && damage::is_mojibake(text) {
+        hits.add(Lint::DamagedText, column);
+    }
+}
+
+/// What is wrong in any column.
+fn any(text: &str, classes: u8, column: Column, hits: &mut Hits) {
+    if classes & CONTROL != 0 {
+        let is_break = |byte: u8| matches!(byte, b'\n' | b'\r');
+        if text.bytes().any(is_break) {
+            hits.add(Lint::LineBreak, column);
+        }
+        if text
+            .bytes()
+            .any(|byte| byte.is_ascii_control() && !is_break(byte))
+        {
+            hits.add(Lint::ControlCharacter, column);
+        }
+    }
+    if classes & SUSPECT != 0 {
+        for c in text.chars().filter(|c| !c.is_ascii()) {
+            match c {
+                char::REPLACEMENT_CHARACTER => hits.add(Lint::DamagedText, column),
+                c if is_control(c) => hits.add(Lint::ControlCharacter, column),
+                // They hold an emoji together, and shape letters of some scripts.
+                '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' if column == Column::Nickname => {
+                }
+                c if is_unseen(c) => hits.add(Lint::InvisibleCharacter, column),
+                _ => {}
+            }
+        }
+        let (opens, closes) = (['“', '”', '„'], ['“', '”']);
+        if text.starts_with(opens) && text.ends_with(closes) {
+            hits.add(Lint::SmartQuotes, column);
+        }
+    }
+    if classes & HIGH != 0 && damage::is_known_garble(text) {
+        hits.add(Lint::DamagedText, column);
+    }
+    match text.as_bytes()[0] {
+        b'#' if is_excel_error(text) => hits.add(Lint::ExcelError, column),
+        b'=' | b'\'' if excel_text(text, column).is_some() => hits.add(Lint::ExcelText, column),
+        _ if is_null_word(text) => hits.add(Lint::NullWord, column),
+        _ => {}
+    }
+}
+
+/// What exports write where there is nothing. Exactly these: Nan and Na are names.
+fn is_null_word(text: &str) -> bool {
+    matches!(
+        text,
+        "NULL"
+            | "null"
+            | "Null"
+            | "(null)"
+            | "(NULL)"
+            | "<null>"
+            | "\\N"
+            | "nil"
+            | "None"
+            | "none"
+            | "nan"
+            | "NaN"
+            | "N/A"
+            | "n/a"
+            | "-"
+            | "--"
+            | "无"
+            | "undefined"
+    )
+}
+
+fn is_excel_error(text: &str) -> bool {
+    const ERRORS: [&str; 11] = [
+        "#N/A",
+        "#REF!",
+        "#VALUE!",
+        "#NAME?",
+        "#DIV/0!",
+        "#NULL!",
+        "#NUM!",
+        "#DATA!",
+        "#SPILL!",
+        "#CALC!",
+        "#GETTING_DATA",
+    ];
+    // A column that was too narrow for its number.
+    let is_hidden = || text.len() > 2 && text.bytes().all(|byte| byte == b'#');
+    ERRORS.contains(&text) || is_hidden()
+}
+
+/// The text within what makes Excel keep it: `="…"`; `'` before the digits of an id; and what
+/// `--excel` puts before a formula.
+pub fn excel_text(text: &str, column: Column) -> Option<&str> {
+    if let Some(quoted) = text.strip_prefix("=\"") {
+        return quoted.strip_suffix('"');
+    }
+    let rest = text.strip_prefix('\'')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let fits = (column == Column::UserId && is_number(rest)) || rest.starts_with(FORMULA);
+    fits.then_some(rest)
+}
+
+/// What a cell begins with that a spreadsheet would run
+/// (<https://owasp.org/www-community/attacks/CSV_Injection>).
+pub const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+fn is_control(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+        || (c.is_control() && !matches!(c, '\n' | '\r'))
+}
+
+/// Nobody sees it, and it turns nothing.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}'
+            | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
+    )
+}
+
+fn is_full_width(c: char) -> bool {
+    matches!(c, '\u{FF01}'..='\u{FF5E}')
+}
+
+/// A text that is safe to show and says what can't be seen: what steers, hides or breaks is shown
+/// as a code point, what is no text as bytes, and what is long is cut.
+pub fn shown(bytes: &[u8]) -> String {
+    const LONGEST: usize = 60;
+    let mut shown = String::new();
+    let mut n_chars = 0;
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if n_chars == LONGEST {
+                return shown + "…";
+            }
+            n_chars += 1;
+            let is_odd = c.is_control() || is_control(c) || is_unseen(c);
+            if is_odd || (c.is_whitespace() && c != ' ') || c == char::REPLACEMENT_CHARACTER {
+                shown += &format!("<U+{:04X}>", u32::from(c));
+            } else {
+                shown.push(c);
+            }
+        }
+        for byte in chunk.invalid() {
+            shown += &format!("<{byte:02X}>");
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! A sheet of an Excel workbook (.xlsx) to CSV: texts as they are; numbers, dates and errors as
+//! texts that [`super::lint`] judges. A row of the sheet becomes a record, a blank one a blank
+//! line, so that a record's line is the row's number.
+//!
+//! Excel keeps fifteen digits of a number. So a number in the column of the ids is only written as
+//! one when it is whole and shorter; else in scientific notation, which no id may be in.
+
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+
+use calamine::{DataRef, Reader, Xlsx, XlsxError};
+use csv::ByteRecord;
+
+use super::header::Header;
+use super::rules::Rules;
+
+/// Whole numbers below this are exact, and so is what Excel showed of them.
+const EXACT: f64 = 1e15;
+
+/// Columns of a sheet that are looked at; Excel has up to 16,384, and no export so many.
+const MOST_COLUMNS: u32 = 256;
+
+/// Why a workbook can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkbookError {
+    /// It is none, or a broken one.
+    #[error(
+        "looks like an Excel workbook or another zip file, and can't be read as a workbook: {0}"
+    )]
+    Unreadable(#[from] XlsxError),
+    /// No such sheet.
+    #[error("has no sheet {wanted:?} (expected one of {})", found.join(", "))]
+    NoSheet {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        found: Vec<String>,
+    },
+    /// Too wide.
+    #[error("has cells beyond column {MOST_COLUMNS}")]
+    TooWide,
+    /// The copy can't be written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Writes the sheet as CSV; says which it was.
+///
+/// # Errors
+/// When it is no workbook, or has no such sheet.
+pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String, WorkbookError> {
+    let mut book = Xlsx::new(BufReader::new(file))?;
+    let names = book.sheet_names();
+    let wanted = match &rules.sheet {
+        Some(wanted) => names.iter().find(|name| *name == wanted),
+        None => names.first(),
+    };
+    let Some(sheet) = wanted else {
+        let wanted = rules.sheet.clone().unwrap_or_default();
+        let found = names.iter().map(|name| format!("{name:?}")).collect();
+        return Err(WorkbookError::NoSheet { wanted, found });
+    };
+    let mut sheet_as_csv = Sheet {
+        to,
+        rules,
+        row: 0,
+        cells: Vec::new(),
+        user: None,
+        has_header: false,
+    };
+    let mut cells = book.worksheet_cells_reader(sheet)?;
+    while let Some(cell) = cells.next_cell()? {
+        let (row, column) = cell.get_position();
+        if column >= MOST_COLUMNS {
+            return Err(WorkbookError::TooWide);
+        }
+        sheet_as_csv.go_to(row)?;
+        let is_id = sheet_as_csv.user == Some(column as usize);
+        let text = text(cell.get_value(), is_id);
+        let width = sheet_as_csv.cells.len().max(column as usize + 1);
+        sheet_as_csv.cells.resize(width, String::new());
+        sheet_as_csv.cells[column as usize] = text;
+    }
+    sheet_as_csv.end_row()?;
+    Ok(match names.len() {
+        1 => format!("sheet {sheet:?} of a workbook"),
+        n => format!("sheet {sheet:?} of a workbook, one of {n}"),
+    })
+}
+
+struct Sheet<'s, W> {
+    to: &'s mut W,
+    rules: &'s Rules,
+    /// The row being read, from 0.
+    row: u32,
+    cells: Vec<String>,
+    /// The column of the ids, once the header is read.
+    user: Option<usize>,
+    has_header: bool,
+}
+
+impl<W: Write> Sheet<'_, W> {
+    fn go_to(&mut self, row: u32) -> io::Result<()> {
+        while self.row < row {
+            self.end_row()?;
+            self.row += 1;
+        }
+        Ok(())
+    }
+
+    fn end_row(&mut self) -> io::Result<()> {
+        if self.cells.iter().all(String::is_empty) {
+            self.cells.clear();
+            return self.to.write_all(b"\n");
+        }
+        let record: ByteRecord = self.cells.drain(..).map(String::into_bytes).collect();
+        if !self.has_header {
+            self.has_header = true;
+            // One that does not fit is told by who reads it next.
+            self.user = Header::parse(&record, self.rules)
+                .ok()
+                .map(|header| header.user);
+        }
+        let mut line = csv::Writer::from_writer(&mut *self.to);
+        line.write_byte_record(&record)?;
+        line.flush()
+    }
+}
+
+fn text(value: &DataRef<'_>, is_id: bool) -> String {
+    match value {
+        DataRef::String(text) => text.clone(),
+        DataRef::SharedString(text) => (*text).into(),
+        DataRef::Int(number) => self::number(*number as f64, is_id),
+        DataRef::Float(number) => self::number(*number, is_id),
+        DataRef::Bool(true) => "TRUE".into(),
+        DataRef::Bool(false) => "FALSE".into(),
+        DataRef::DateTime(time) => {
+            let (year, month, day, hour, minute, ..) = time.to_ymd_hms_milli();
+            match (hour, minute) {
+                (0, 0) => format!("{year}-{month:02}-{day:02}"),
+                _ => format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}"),
+            }
+        }
+        DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
+        DataRef::Error(error) => error.to_string(),
+        DataRef::Empty => String::new(),
+    }
+}
+
+fn number(number: f64, is_id: bool) -> String {
+    let is_exact = number.fract() == 0.0 && number.abs() < EXACT;
+    if is_exact || !is_id {
+        return number.to_string();
+    }
+    // As Excel writes it: the exponent has a sign.
+    let text = format!("{number:E}");
+    match text.split_once("E-") {
+        Some(_) => text,
+        None => text.replace('E', "E+"),
+    }
+}
