@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::ledger::{Ledger, LedgerError};
 use crate::report::results::{FAILURES, RESULTS};
 use crate::report::summary::{self, Summary};
+use crate::report::{page, timeline};
 
 /// Why pruning stopped.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +106,13 @@ fn is_run_id(name: &str) -> bool {
 
 /// A person may have put something there that is nowhere else.
 fn holds_only_files_of_a_run(directory: &Path) -> bool {
-    let files = [RESULTS, FAILURES, summary::FILE_NAME, "report.html"];
+    let files = [
+        RESULTS,
+        FAILURES,
+        summary::FILE_NAME,
+        timeline::FILE_NAME,
+        page::FILE_NAME,
+    ];
     let Ok(mut entries) = fs::read_dir(directory) else {
         return false;
     };
