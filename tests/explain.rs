@@ -227,12 +227,12 @@ timeout = 15                                   # default
 max-outage = \"2h\"                              # /here/lcic-sync.toml:2
 all = false                                    # default
 limit = 500                                    # LCIC_SYNC_LIMIT
-dry-run = false                                # default
-show = 0                                       # default
 # max-age: not set                             # default
 # max-changes: not set                         # default
 # min-rows: not set                            # default
 # canary: not set                              # default
+dry-run = false                                # default
+show = 0                                       # default
 yes = false                                    # default
 # max-duration: not set                        # default
 # until: not set                               # default
