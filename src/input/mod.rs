@@ -8,8 +8,8 @@
 //! that into a nameless file: both passes read one format, of one descriptor, and lines stay those
 //! of the original.
 //!
-//! Parts: [`rules`] is what a person said, [`encoding`] says what the bytes are, [`open`] and
-//! [`workbook`] make them CSV in UTF-8, [`records`] cuts it, [`header`] and [`rows`] give it
+//! Parts: [`rules`] is what a person said, [`encoding`] says what the bytes are, `open` and
+//! `workbook` make them CSV in UTF-8, [`records`] cuts it, [`header`] and [`rows`] give it
 //! meaning, [`lint`] says what is suspicious, [`survey`] is the first pass and keeps the
 //! [`findings`].
 

@@ -151,7 +151,7 @@ impl Opening<'_> {
             .any(|part| part == OWN_COLUMNS[3].as_bytes());
         let said = self.rules.encoding.filter(|_| !is_ours);
         match (magic(&start), said) {
-            (Magic::Zip, _) => Ok((self.from_workbook(&file)?, layout(0, true))),
+            (Magic::Zip, _) => Ok((self.workbook_as_csv(&file)?, layout(0, true))),
             (Magic::OldWorkbook, _) => Err(self.is(
                 "is an old Excel workbook, or one with a password",
                 SAVE_AS_CSV,
@@ -247,7 +247,7 @@ impl Opening<'_> {
         }
     }
 
-    fn from_workbook(&mut self, file: &File) -> Result<File, InputError> {
+    fn workbook_as_csv(&mut self, file: &File) -> Result<File, InputError> {
         let read = spooled(self.spool, |to| {
             workbook::to_csv(file, self.rules, to).map_err(io::Error::other)
         });

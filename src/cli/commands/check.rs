@@ -234,14 +234,18 @@ fn note_case_pairs(survey: &mut Survey) -> anyhow::Result<()> {
         }
     }
     keys.sort_unstable();
-    let pairs = keys
-        .windows(2)
-        .filter(|pair| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1);
-    let mut pairs: Vec<(u32, u32)> = pairs.map(|pair| (pair[0].2, pair[1].2)).collect();
+    // The first row of an id, and that of the first other id that differs by case from it.
+    let pair = |group: &[(u64, u64, u32)]| {
+        let first = group.iter().min_by_key(|key| key.2)?;
+        let others = group.iter().filter(|key| key.1 != first.1);
+        Some((first.2, others.map(|key| key.2).min()?))
+    };
+    let groups = keys.chunk_by(|a, b| a.0 == b.0);
+    let mut pairs: Vec<(u32, u32)> = groups.filter_map(pair).collect();
     pairs.sort_unstable();
     for (one, other) in pairs {
-        let at = survey.at(one.max(other));
-        let first = survey.name_of(one.min(other), at.file.into());
+        let at = survey.at(other);
+        let first = survey.name_of(one, at.file.into());
         let message = format!("column UserId: differs by case only from {first}: two users");
         add(survey, CASE_PAIR, at, message);
     }

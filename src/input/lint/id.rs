@@ -223,7 +223,8 @@ impl Census {
         let are_odd = self.ids >= 100 && most >= self.ids * 99;
         let others = || shapes().filter(|shape| shape.2 > 0);
         let are_cut = || others().all(|shape| shape.0 == KINDS[0] && shape.1 <= usual_length);
-        if !are_odd && !(self.ids >= 20 && most >= self.ids * 80 && are_cut()) {
+        let are_cut = self.ids >= 20 && most >= self.ids * 80 && are_cut();
+        if !(are_odd || are_cut) {
             return Vec::new();
         }
         others()
