@@ -49,7 +49,7 @@ pub enum PrepareError {
 pub struct Opened {
     /// It, pinned to the account.
     pub ledger: Ledger,
-    /// Whether it was made just now.
+    /// Whether nothing was ever sent by it.
     pub is_new: bool,
     /// The runs that were killed before, and are finished now.
     pub recovered: Vec<Killed>,
@@ -66,19 +66,24 @@ pub fn open_ledger(
     endpoint: &str,
     now: DateTime<Utc>,
 ) -> Result<Opened, PrepareError> {
-    let (mut ledger, is_new) = Ledger::open(path)?;
+    let (mut ledger, _) = Ledger::open(path)?;
     ledger.pin(account)?;
     let mut recovered = Vec::new();
     while let Some(killed) = ledger.find_killed()? {
-        finish_reports(&killed, || {
+        let summary = finish_reports(&killed, || {
             summary_of_killed(&killed, path, account, endpoint, now)
         })?;
         ledger.close_killed(&killed, now)?;
+        if let Some(told) = summary {
+            let stopped_by = told.stopped_by.as_deref();
+            let (at, exit_code) = (told.ended_at, told.exit_code);
+            ledger.end_run(killed.run, at, killed.counts, stopped_by, exit_code)?;
+        }
         recovered.push(killed);
     }
     Ok(Opened {
+        is_new: !ledger.holds_anything()?,
         ledger,
-        is_new,
         recovered,
     })
 }
@@ -156,9 +161,13 @@ fn plan(ledger: &Ledger, survey: Survey, wishes: Wishes) -> Result<Plan, LedgerE
     plan::make(survey, wishes, Utc::now(), number, |each| ledger.scan(each))
 }
 
-/// Cuts a killed run's files to what its ledger vouches for, and leaves it a summary. `told` is
-/// the one for a run that could not write any.
-fn finish_reports(killed: &Killed, told: impl FnOnce() -> Summary) -> Result<(), PrepareError> {
+/// Cuts a killed run's files to what its ledger vouches for, and leaves it a summary: `untold` is
+/// the one for a run that could not write any. Returns the summary of a run that could, and was
+/// only not able to record its end.
+fn finish_reports(
+    killed: &Killed,
+    untold: impl FnOnce() -> Summary,
+) -> Result<Option<Summary>, PrepareError> {
     let dir = &killed.report_dir;
     let failed = |path: &Path, error| PrepareError::Report {
         path: path.into(),
@@ -171,18 +180,24 @@ fn finish_reports(killed: &Killed, told: impl FnOnce() -> Summary) -> Result<(),
         let path = dir.join(name);
         results::cut(&path, length).map_err(|error| failed(&path, error))?;
     }
-    if dir.is_dir() {
-        let summary = match Summary::read(dir) {
-            // It could tell its end, but not record it: all but the rows stands as told.
-            Some(told) => Summary {
-                counts: killed.counts,
-                ..told
-            },
-            None => told(),
-        };
-        summary.save(dir).map_err(|error| failed(dir, error))?;
+    if !dir.is_dir() {
+        return Ok(None);
     }
-    Ok(())
+    let told = Summary::read(dir).map(|told| Summary {
+        // All but the rows stands as told: they are those that results.csv holds, too.
+        counts: killed.counts,
+        message: told.message.as_ref().map(|message| {
+            let note = "its rows were counted again by the next run, as far as they are on record";
+            match message.ends_with(note) {
+                true => message.clone(),
+                false => format!("{message}; {note}"),
+            }
+        }),
+        ..told
+    });
+    let summary = told.clone().unwrap_or_else(untold);
+    summary.save(dir).map_err(|error| failed(dir, error))?;
+    Ok(told)
 }
 
 fn summary_of_killed(
@@ -201,16 +216,19 @@ fn summary_of_killed(
         endpoint: endpoint.into(),
         ledger: LedgerUsed {
             path: ledger.into(),
-            new: false,
+            new: killed.run == 1,
         },
         started_at: killed.started_at,
         ended_at: now,
-        seconds: (now - killed.started_at).as_seconds_f64().max(0.0),
+        seconds: (now - killed.started_at).num_milliseconds().max(0) as f64 / 1000.0,
         counts: killed.counts,
         calls: Calls::default(),
         pace: Pace::default(),
         stopped_by: Some("killed".into()),
-        message: Some("the run did not end; this was written by the next one".into()),
+        message: Some(
+            "the run did not end; this was written by the next one, which knows its rows but not its calls"
+                .into(),
+        ),
         failures: Vec::new(),
         // 128 + SIGKILL, as a shell tells it.
         exit_code: 137,

@@ -332,7 +332,11 @@ impl<T: Transport> Running<T> {
             let attempt = left.attempt;
             self.observers.on(left.at, &Event::CallSent { attempt });
             if left.at > left.permit + GRACE {
-                self.step(Input::LeftLate(left.at));
+                let permit = left.permit;
+                self.step(Input::LeftLate {
+                    permit,
+                    at: left.at,
+                });
             }
         }
     }

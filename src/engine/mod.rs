@@ -224,8 +224,8 @@ impl Engine {
             Input::InputEnded => self.input_ended = true,
             Input::Durable(mark) => self.became_durable(now, mark),
             Input::Answered(ticket, verdict) => self.answered(now, ticket, verdict, &mut effects),
-            Input::LeftLate(at) => {
-                self.pacer.left_late(at);
+            Input::LeftLate { permit, at } => {
+                self.pacer.left_late(permit, at);
                 effects.push(Effect::Tell(Event::SentLate));
             }
             Input::Stop(cause) => self.stop(cause, &mut effects),
@@ -450,9 +450,16 @@ impl Engine {
         let (_, sent) = self.held[&mark].sent.expect("a failed call was sent");
         if passing == Passing::Throttled {
             self.pacer.refused(now, sent, fault.named_limit());
+            let pause = after.unwrap_or_default().min(retry::LONGEST_ASKED);
+            self.pacer.pause_until(now + pause);
         }
+        // A page that says 429 comes from a gateway: for all that is known the service is away.
+        let is_a_gateways = passing == Passing::Throttled && fault.request_id.is_none();
         let counted = match passing {
             Passing::NotSent | Passing::NoAnswer | Passing::Internal => {
+                self.breaker.failed(now, sent, mark, &mut self.random)
+            }
+            Passing::Throttled if is_a_gateways => {
                 self.breaker.failed(now, sent, mark, &mut self.random)
             }
             Passing::Throttled | Passing::Busy | Passing::Mended => Failed::Counts,

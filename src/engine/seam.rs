@@ -65,8 +65,13 @@ pub enum Input {
     Durable(Mark),
     /// A call came back.
     Answered(Ticket, Verdict),
-    /// A call left this much after its permit, at this instant.
-    LeftLate(Duration),
+    /// A call left later than the pace permitted, by more than [`super::pacer::GRACE`].
+    LeftLate {
+        /// When it was permitted.
+        permit: Duration,
+        /// When it left.
+        at: Duration,
+    },
     /// Send nothing new; settle the rest when the calls in flight are back.
     Stop(StopCause),
     /// Don't wait for the calls in flight either: their outcome is unknown.

@@ -54,6 +54,18 @@ fn accepted() -> Verdict {
     }
 }
 
+/// Refused by the service's own limiter.
+fn throttled() -> Verdict {
+    Verdict::Again {
+        passing: Passing::Throttled,
+        fault: Fault {
+            request_id: Some("r".into()),
+            ..fault("RequestLimitExceeded")
+        },
+        after: None,
+    }
+}
+
 fn again(passing: Passing) -> Verdict {
     Verdict::Again {
         passing,
@@ -270,7 +282,7 @@ fn p5_the_first_call_goes_alone() {
 fn p6_a_throttled_change_does_not_use_up_its_tries() {
     let world = World::new(limits(), 10, |_, attempt, _| {
         if attempt < 40 {
-            again(Passing::Throttled)
+            throttled()
         } else {
             accepted()
         }
@@ -327,6 +339,43 @@ fn p7_a_page_that_says_429_does_not_hide_an_outage() {
     let is_during = |at: &Duration| (Duration::from_secs(25)..down.end).contains(at);
     let n_probes = world.sent.iter().filter(|(at, _)| is_during(at)).count();
     assert!(n_probes < 80, "{n_probes} calls during the outage");
+}
+
+#[test]
+fn p7_pages_that_say_429_are_an_outage_and_use_up_no_tries() {
+    let mut limits = limits();
+    limits.max_attempts = 1;
+    let down = Duration::from_secs(5)..Duration::from_secs(300);
+    let world = World::new(limits, 400, |_, _, now| match down.contains(&now) {
+        true => again(Passing::Throttled),
+        false => accepted(),
+    })
+    .run();
+    assert_eq!(world.endings(), BTreeMap::from([(Outcome::Applied, 400)]));
+    let is_during = |at: &Duration| (Duration::from_secs(7)..down.end).contains(at);
+    let n_probes = world.sent.iter().filter(|(at, _)| is_during(at)).count();
+    assert!(n_probes < 40, "{n_probes} calls during the outage");
+}
+
+#[test]
+fn p3_what_the_service_asks_for_is_waited_for_by_all() {
+    let asked = Duration::from_secs(20);
+    let mut n_calls = 0;
+    let world = World::new(limits(), 100, |_, _, _| {
+        n_calls += 1;
+        match throttled() {
+            Verdict::Again { passing, fault, .. } if n_calls == 50 => Verdict::Again {
+                passing,
+                fault,
+                after: Some(asked),
+            },
+            _ => accepted(),
+        }
+    })
+    .run();
+    let gaps = world.sent.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    assert!(gaps.max().unwrap() >= asked - Duration::from_secs(1));
+    assert_eq!(world.sent.len(), 101);
 }
 
 #[test]

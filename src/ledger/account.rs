@@ -119,7 +119,10 @@ impl Ledger {
     }
 
     /// Whether any user is known to hold, or perhaps to hold, what a run has sent.
-    fn holds_anything(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub fn holds_anything(&self) -> Result<bool> {
         let any = "SELECT EXISTS (SELECT 1 FROM user
                      WHERE coalesce(nickname_at, nickname_doubt_at, avatar_at, avatar_doubt_at)
                            IS NOT NULL)

@@ -125,19 +125,25 @@ impl Ledger {
                     nickname_doubt, nickname_doubt_at, nickname_doubt_run, nickname_late_at,
                     avatar, avatar_at, avatar_run, avatar_before,
                     avatar_doubt, avatar_doubt_at, avatar_doubt_run, avatar_late_at,
-                    open_run, closed_run
+                    open_run, closed_run, open_refused
              FROM user WHERE id BETWEEN ?1 AND ?1 + 8 AND user_id = ?2",
         )?;
         let at_place = params![place(&self.keys, user), user];
         let found = select.query_row(at_place, |row| {
-            let open_run: Option<u32> = row.get(16)?;
-            let closed_by = row.get(17)?;
+            let open = match row.get(16)? {
+                Some(run) => Some(Open {
+                    run,
+                    refused: row.get(18)?,
+                    closed_by: row.get(17)?,
+                }),
+                None => None,
+            };
             Ok(UserRecord {
                 fields: PerField {
                     nickname: field_record(row, 0)?,
                     avatar: field_record(row, 8)?,
                 },
-                open: open_run.map(|run| Open { run, closed_by }),
+                open,
             })
         });
         let mut found = found.optional()?;

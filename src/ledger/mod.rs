@@ -256,7 +256,7 @@ impl Ledger {
         let mut select = tx.prepare(
             "SELECT user_id, nickname, nickname_doubt, nickname_doubt_at,
                     avatar, avatar_doubt, avatar_doubt_at, open_run, closed_run, newest_run,
-                    nickname_late_at, avatar_late_at, nickname_at, avatar_at
+                    nickname_late_at, avatar_late_at, nickname_at, avatar_at, open_refused
              FROM user ORDER BY id",
         )?;
         let mut rows = select.query([])?;
@@ -416,7 +416,14 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>> {
         Ok(millis.and_then(DateTime::from_timestamp_millis))
     };
     let open_run: Option<u32> = row.get(7)?;
-    let closed_by = row.get(8)?;
+    let open = match open_run {
+        Some(run) => Some(Open {
+            run,
+            refused: row.get(14)?,
+            closed_by: row.get(8)?,
+        }),
+        None => None,
+    };
     Ok(Known {
         user: text(0)?.unwrap_or_default(),
         held: PerField {
@@ -435,7 +442,7 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>> {
             nickname: time(12)?,
             avatar: time(13)?,
         },
-        open: open_run.map(|run| Open { run, closed_by }),
+        open,
         newest_run: row.get(9)?,
     })
 }

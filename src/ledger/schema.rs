@@ -71,6 +71,7 @@ CREATE TABLE user (
   avatar_doubt_run  INTEGER,
   avatar_late_at    INTEGER,
   open_run          INTEGER,         -- the run whose failures.csv lists the user
+  open_refused      INTEGER,         -- whether the service refused it there
   closed_run        INTEGER,         -- the later run that took care of it
   newest_run        INTEGER NOT NULL,
   settled_batch     INTEGER          -- the last batch of doubt in which the user was settled
@@ -106,7 +107,7 @@ INSERT INTO user (id, user_id,
   nickname_doubt, nickname_doubt_at, nickname_doubt_run, nickname_late_at,
   avatar, avatar_at, avatar_run,
   avatar_doubt, avatar_doubt_at, avatar_doubt_run, avatar_late_at,
-  open_run, newest_run, settled_batch)
+  open_run, open_refused, newest_run, settled_batch)
 VALUES (?1, ?2,
   iif(?3 = 1, ?4, NULL), iif(?3 = 1, ?5, NULL), iif(?3 = 1, ?9, NULL),
   iif(?3 = 3, ?4, NULL), iif(?3 = 3, ?5, NULL), iif(?3 = 3, ?9, NULL),
@@ -114,7 +115,7 @@ VALUES (?1, ?2,
   iif(?6 = 1, ?7, NULL), iif(?6 = 1, ?8, NULL), iif(?6 = 1, ?9, NULL),
   iif(?6 = 3, ?7, NULL), iif(?6 = 3, ?8, NULL), iif(?6 = 3, ?9, NULL),
   iif(?6 = 1 AND ?12, ?8, NULL),
-  iif(?10, ?9, NULL), ?9, ?11)
+  iif(?10 > 0, ?9, NULL), iif(?10 > 0, ?10 = 2, NULL), ?9, ?11)
 ON CONFLICT (id) DO UPDATE SET
   nickname          = iif(?3 = 1, excluded.nickname, nickname),
   nickname_at       = iif(?3 = 1, excluded.nickname_at, nickname_at),
@@ -138,8 +139,9 @@ ON CONFLICT (id) DO UPDATE SET
   avatar_late_at    = iif(?6 = 1,
                         coalesce(excluded.avatar_late_at, avatar_doubt_at, avatar_late_at),
                         avatar_late_at),
-  open_run          = iif(?10, ?9, open_run),
-  closed_run        = iif(?10, NULL,
+  open_run          = iif(?10 > 0, ?9, open_run),
+  open_refused      = iif(?10 > 0, excluded.open_refused, open_refused),
+  closed_run        = iif(?10 > 0, NULL,
                         iif(open_run IS NOT NULL AND closed_run IS NULL, ?9, closed_run)),
   newest_run        = ?9,
   settled_batch     = coalesce(?11, settled_batch)

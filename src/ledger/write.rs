@@ -189,13 +189,22 @@ pub(super) enum FieldAction<'v> {
     InDoubt(&'v str),
 }
 
+/// Whether a settlement opens a record of its user (rule T5), as the schema numbers it.
+#[derive(Clone, Copy)]
+pub(super) enum Opens {
+    No = 0,
+    Yes = 1,
+    /// The service has refused it.
+    Refused = 2,
+}
+
 /// What a settlement does to its user's row.
 pub(super) struct UserRow<'s> {
     pub(super) user: &'s str,
     pub(super) fields: PerField<FieldAction<'s>>,
     /// When the values were last sent.
     pub(super) at: DateTime<Utc>,
-    pub(super) opens: bool,
+    pub(super) opens: Opens,
     pub(super) may_arrive_late: bool,
     pub(super) batch: Option<i64>,
 }
@@ -215,7 +224,11 @@ impl<'s> UserRow<'s> {
             user: change.user.as_str(),
             fields,
             at: last_sent,
-            opens: matches!(settlement.ending, Ending::Failed(_) | Ending::Unknown(_)),
+            opens: match settlement.ending {
+                Ending::Failed(_) if settlement.in_doubt.is_empty() => Opens::Refused,
+                Ending::Failed(_) | Ending::Unknown(_) => Opens::Yes,
+                Ending::Applied { .. } | Ending::Pending => Opens::No,
+            },
             may_arrive_late: settlement.may_arrive_late,
             batch,
         }
@@ -226,7 +239,7 @@ impl<'s> UserRow<'s> {
             user: user.as_str(),
             fields: PerField::from_fn(|_| FieldAction::Leave),
             at: DateTime::UNIX_EPOCH,
-            opens: true,
+            opens: Opens::Yes,
             may_arrive_late: false,
             batch: None,
         }
@@ -259,7 +272,7 @@ impl<'s> UserRow<'s> {
                 avatar,
                 at,
                 run,
-                self.opens,
+                self.opens as u8,
                 self.batch,
                 self.may_arrive_late,
             ])

@@ -60,6 +60,8 @@ pub struct Doubt<'l> {
 pub struct Open {
     /// The run whose `failures.csv` lists the user.
     pub run: u32,
+    /// Whether the service refused it there; else no answer decided, or its row was invalid.
+    pub refused: bool,
     /// A later run that named the user.
     pub closed_by: Option<u32>,
 }
@@ -363,7 +365,9 @@ impl Plan {
             return;
         }
         self.changes += 1;
-        doubted.failed_before = still_open.is_some();
+        doubted.failed_before = still_open
+            .and_then(|known| known.open)
+            .is_some_and(|open| open.refused);
         if doubted != Doubted::default() {
             self.doubts.insert(completing.row, doubted);
         }

@@ -129,7 +129,11 @@ impl User {
     }
 
     fn failed_in(mut self, run: u32, closed_by: Option<u32>) -> Self {
-        self.open = Some(Open { run, closed_by });
+        self.open = Some(Open {
+            run,
+            refused: true,
+            closed_by,
+        });
         self.newest_run = closed_by.unwrap_or(run);
         self
     }
@@ -887,6 +891,7 @@ fn a_user() -> impl Strategy<Value = User> {
                     },
                     open: open.map(|(run, later)| Open {
                         run,
+                        refused: true,
                         closed_by: later.map(|later| run + later),
                     }),
                     newest_run: match open {

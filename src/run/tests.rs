@@ -773,6 +773,30 @@ async fn p8_a_wrong_key_costs_one_call_and_leaves_all_pending() {
 const REFUSE: &str = "CREATE TRIGGER refuse BEFORE UPDATE ON run
                       BEGIN SELECT raise(FAIL, 'the disk is full'); END";
 
+/// Refusals that are on record say nothing about the account; rows that were never answered do.
+#[tokio::test(start_paused = true)]
+async fn p8_only_who_was_refused_before_is_left_out_of_the_fifty() {
+    let mut stage = Stage::new();
+    let service = Scripted::new(|_, user: &str, _: &Values| match user {
+        "refused" => REFUSED,
+        _ => Say::NoAnswer,
+    });
+    let text = "UserId,Nickname\nrefused,n\nlost,n\ninvalid,\n";
+    let went = stage.run(text, &service).await;
+    assert_eq!(went.ended.counts.unknown, 1);
+    let mut refused = BTreeMap::new();
+    let ledger = stage.open();
+    let scanned = ledger.scan(&mut |known| {
+        refused.insert(known.user.to_owned(), known.open.unwrap().refused);
+    });
+    scanned.unwrap();
+    let expected = [("invalid", false), ("lost", false), ("refused", true)];
+    assert_eq!(
+        refused,
+        expected.map(|(user, is)| (user.to_owned(), is)).into()
+    );
+}
+
 /// A run whose record fails from its 40th call on.
 async fn run_that_can_not_record(
     stage: &mut Stage,

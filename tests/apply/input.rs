@@ -17,8 +17,7 @@ fn assert_refused(text: impl AsRef<[u8]>, words: &str) {
     assert_eq!(
         bench.plain(&done.stderr),
         format!(
-            "new ledger DIR/state/ledger.sqlite3: all rows will be sent\n\
-             Refused before anything was sent\n  \
+            "Refused before anything was sent\n  \
                {words}\n\
              When that is put right, give the same command again:\n  \
                lcic-sync apply --endpoint http://127.0.0.1:PORT --state-dir state users.csv\n"

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use lcic_sync::simulator::faults::{Calls, Entry, Times};
 use lcic_sync::simulator::{Config, Fault, Faults, Moment};
+use rusqlite::Connection;
 use rustix::process::Signal;
 
 use crate::support::{
@@ -415,6 +416,17 @@ fn a_full_disk_loses_nothing(blocks: u32) {
     assert_eq!(stopped["calls"], summary["calls"]);
     assert_eq!(stopped["exit_code"], 5);
     assert_eq!(stopped["stopped_by"], "not-recorded");
+    let message = stopped["message"].as_str().unwrap();
+    assert!(
+        message.ends_with("as far as they are on record"),
+        "{message}"
+    );
+    let ledger = Connection::open(bench.path("state/ledger.sqlite3")).unwrap();
+    let ended = "SELECT stopped_by, exit_code FROM run WHERE run = 1";
+    let ended: (String, u8) = ledger
+        .query_row(ended, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(ended, ("not-recorded".into(), 5));
     let results = done.run().results();
     assert_eq!(stopped["counts"]["applied"], results.len());
 }

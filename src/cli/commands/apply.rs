@@ -314,11 +314,6 @@ impl Applying<'_> {
             outlook::tell_recovered(self.printer, killed);
             self.warn_of_page(&killed.report_dir, page::make(&killed.report_dir));
         }
-        if is_new {
-            let path = path.display();
-            self.printer
-                .say(&format!("new ledger {path}: all rows will be sent"));
-        }
         let (inputs, wishes) = (&self.settings.inputs, self.settings.wishes);
         let signals = self.signals.as_mut().expect("listened to since the start");
         let planned = prepare::make_plan(
@@ -330,6 +325,11 @@ impl Applying<'_> {
             signals,
         );
         let (ledger, plan) = planned.await?;
+        if is_new {
+            let path = path.display();
+            self.printer
+                .say(&format!("new ledger {path}: all rows will be sent"));
+        }
         outlook::tell_findings(self.printer, plan.survey(), "see results.csv");
         let before = ledger.rows_of_last_run(inputs);
         if let Some(warning) = shrank(plan.settled.read, before.map_err(PrepareError::from)?) {
