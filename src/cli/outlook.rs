@@ -99,6 +99,12 @@ fn findings_in_words(survey: &Survey, more: &str) -> Vec<String> {
 
 /// Says how much is to be sent, and how long that takes.
 pub fn tell_plan(printer: &Printer, plan: &Plan, endpoint: &str, rate: Rate) {
+    let n_invalid: u64 = plan.survey().invalid.values().sum();
+    let n_held_back = plan.settled.invalid - n_invalid;
+    if n_held_back > 0 {
+        let rows = count(n_held_back, "more row");
+        printer.say(&format!("{rows} of the same users will not be sent either"));
+    }
     let rows = count(plan.settled.read, "row");
     printer.say(&format!("{rows}: {}", changes(plan, endpoint, rate)));
     tell_doubt(printer, plan);

@@ -130,14 +130,6 @@ impl<'r> Record<'r> {
         self.cells.iter().all(u8::is_ascii_whitespace)
     }
 
-    /// Whether every cell is text.
-    pub fn is_utf8(&self) -> bool {
-        (0..self.len()).all(|at| {
-            self.cell(at)
-                .is_some_and(|cell| std::str::from_utf8(cell).is_ok())
-        })
-    }
-
     /// The bytes of a cell.
     pub fn cell(&self, at: usize) -> Option<&'r [u8]> {
         let end = *self.ends.get(at)?;

@@ -58,8 +58,7 @@ pub struct SettledRow {
     pub code: &'static str,
     /// Why, for a person.
     pub message: String,
-    /// Whether it has the header's number of cells, all of them text, so that `failures.csv` can
-    /// repeat it.
+    /// Whether it has the header's number of cells, so that `failures.csv` can repeat it.
     pub is_repeatable: bool,
 }
 
@@ -176,7 +175,7 @@ impl Rows {
             outcome,
             code,
             message,
-            is_repeatable: !matches!(row.sets, Err(Reason::Width { .. })) && record.is_utf8(),
+            is_repeatable: !matches!(row.sets, Err(Reason::Width { .. })),
         };
         match role {
             Role::Unchanged => {}

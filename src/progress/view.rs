@@ -170,7 +170,9 @@ impl View {
         } else {
             self.rate
         };
-        Some(Duration::from_secs_f64(changes as f64 / pace))
+        // While nothing may be sent, the end can't come before that is over.
+        let wait = self.waiting.map(|(_, until)| until.saturating_sub(at));
+        Some(Duration::from_secs_f64(changes as f64 / pace) + wait.unwrap_or_default())
     }
 
     /// Beside the bar: how far, how fast, how long yet.

@@ -6,6 +6,7 @@
 //! mark, cells exactly as they were. Lines are appended and synced before the ledger commits
 //! (rule T7).
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -203,16 +204,18 @@ impl ResultFiles {
             &self.run_id,
             &at,
         ];
-        // A row with other cells than its header can't be repeated under it, and what is not text
-        // not in a file that is: of these only the user is named. Fed back unmended the row is
-        // invalid again, and goes on holding back what else there is of its user (rule T1).
+        // A row with other cells than its header can't be repeated under it: only its user is
+        // named. Bytes that are not text are shown as U+FFFD. Fed back unmended, either is invalid
+        // again, and goes on holding back what else there is of its user (rule T1).
         let own = file.places.iter().map(|place| match *place {
-            Some(at) if at == file.user => user.as_bytes(),
-            Some(at) if line.is_repeatable => line.row.cells.get(at).unwrap_or_default(),
-            _ => &[],
+            Some(at) if at == file.user || line.is_repeatable => {
+                String::from_utf8_lossy(line.row.cells.get(at).unwrap_or_default())
+            }
+            _ => Cow::Borrowed(""),
         });
+        let ours = ours.iter().map(|cell| Cow::Borrowed(*cell));
         self.failures
-            .push(own.chain(ours.iter().map(|cell| cell.as_bytes())));
+            .push(own.chain(ours).map(|cell| cell.into_owned().into_bytes()));
     }
 }
 

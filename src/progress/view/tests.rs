@@ -179,8 +179,11 @@ fn it_says_why_it_waits_and_until_when() {
         line.ends_with("; waiting: the service does not answer, next try in 12 s"),
         "{line}"
     );
+    let left = |view: &View| view.left(now).unwrap();
+    let waits = left(&view);
     view.on(now, &SENT);
     assert_eq!(view.waiting(now), None, "a call has left");
+    assert_eq!(waits, left(&view) + seconds(12.0));
 }
 
 #[test]
