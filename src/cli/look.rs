@@ -111,6 +111,19 @@ impl Found {
         }
     }
 
+    /// [`Self::read`] of a secret: the error does not say what was found.
+    pub fn read_secret<T>(
+        &self,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, SettingsError> {
+        self.read(expected, read).map_err(|_| SettingsError::Value {
+            name: self.name(),
+            found: "…".into(),
+            expected: expected.into(),
+        })
+    }
+
     /// The value, or an error that says what was `expected`.
     pub fn read<T>(
         &self,

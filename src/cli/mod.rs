@@ -25,6 +25,7 @@ pub mod outlook;
 pub mod ping;
 pub mod printer;
 pub mod prune;
+pub mod secret_url;
 pub mod settings;
 pub mod table;
 pub mod unattended;

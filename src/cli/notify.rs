@@ -9,34 +9,28 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
-use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::printer::Printer;
+use super::secret_url::SecretUrl;
 use super::settings::Settings;
 use crate::report::summary::Summary;
 use crate::report::words::{clean, outcomes, thousands, verdict};
 use crate::state::make_private_dir;
-use crate::tencent::http::{self, causes, extra_certificates};
+use crate::tencent::http::{self, causes};
 
-/// How long a notice may take. Chosen: five round trips around the world, and short beside a run.
-const TIMEOUT: Duration = Duration::from_secs(5);
 /// Codes that a notice names.
 const N_CODES: usize = 3;
 /// The file in the state directory.
 const FILE_NAME: &str = "notified";
 
-/// Where notices go. Who knows the URL can write into the group, so it is a secret: `Debug` and
-/// `Display` show its host alone.
-#[derive(Clone)]
+/// Where notices go.
+#[derive(Debug, Clone)]
 pub struct NotifyUrl {
-    url: SecretString,
-    host: String,
+    url: SecretUrl,
     form: Form,
 }
 
@@ -65,30 +59,20 @@ impl NotifyUrl {
             Some((url, *form))
         });
         let (text, named) = named.map_or((text, None), |(url, form)| (url, Some(form)));
-        let url = Url::parse(text).ok()?;
-        let host = url.host_str()?.to_owned();
-        let form = match host.as_str() {
+        let url = SecretUrl::read(text)?;
+        let form = match url.url().host_str()? {
             "qyapi.weixin.qq.com" | "oapi.dingtalk.com" => Form::MsgType,
             "open.feishu.cn" | "open.larksuite.com" => Form::Feishu,
             _ => Form::Json,
         };
-        matches!(url.scheme(), "http" | "https").then(|| Self {
-            url: text.to_owned().into(),
-            host,
-            form: named.unwrap_or(form),
-        })
-    }
-}
-
-impl fmt::Debug for NotifyUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NotifyUrl({self})")
+        let form = named.unwrap_or(form);
+        Some(Self { url, form })
     }
 }
 
 impl fmt::Display for NotifyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "…://{}/…", self.host)
+        self.url.fmt(f)
     }
 }
 
@@ -136,7 +120,7 @@ pub async fn tell(settings: &Settings, exit: Exit, summary: Option<&Summary>, pr
         return;
     }
     let body = body(to.form, now, exit, summary);
-    let told = match post(to.url.expose_secret(), &body, settings.ca_file.as_deref()).await {
+    let told = match post(&to.url, &body, settings.ca_file.as_deref()).await {
         Ok(()) => keep(&path, now).map_err(|error| format!("{}: {error}", path.display())),
         Err(seen) => Err(format!(
             "the notice to {to} did not arrive: {}",
@@ -196,18 +180,11 @@ fn text(now: Standing, exit: Exit, summary: Option<&Summary>) -> String {
 }
 
 /// Posts once, and looks whether it was taken: the chats answer 200 and say no inside.
-async fn post(url: &str, body: &Value, ca_file: Option<&Path>) -> Result<(), String> {
-    let extra = extra_certificates(ca_file).map_err(|error| error.to_string())?;
-    let client = match url.starts_with("https:") {
-        true => http::builder().tls_certs_merge(extra),
-        // No TLS, so a machine without any certificates will do.
-        false => http::builder().tls_certs_only(extra),
-    };
-    let client = client
-        .timeout(TIMEOUT)
-        .build()
-        .map_err(|error| causes(&error))?;
-    let request = client.post(url).header(CONTENT_TYPE, "application/json");
+async fn post(url: &SecretUrl, body: &Value, ca_file: Option<&Path>) -> Result<(), String> {
+    let client = url.client(ca_file)?;
+    let request = client
+        .post(url.url())
+        .header(CONTENT_TYPE, "application/json");
     let answer = request.body(body.to_string()).send().await;
     let mut answer = answer.map_err(|error| causes(&error))?;
     if !answer.status().is_success() {
@@ -251,7 +228,7 @@ mod tests {
         ] {
             let read = NotifyUrl::read(url).unwrap();
             assert_eq!(read.form, form, "{url}");
-            assert!(!read.url.expose_secret().contains('+'), "{url}");
+            assert!(!read.url.url().as_str().contains('+'), "{url}");
         }
         for url in ["", "ftp://h/x", "slack+https://h/x", "https://"] {
             assert!(NotifyUrl::read(url).is_none(), "{url}");
@@ -259,7 +236,7 @@ mod tests {
         let url = NotifyUrl::read("https://user:hush@h.example/hush?key=hush").unwrap();
         assert_eq!(
             format!("{url} {url:?}"),
-            "…://h.example/… NotifyUrl(…://h.example/…)"
+            "https://h.example/… NotifyUrl { url: SecretUrl(https://h.example/…), form: Json }"
         );
     }
 

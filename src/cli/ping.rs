@@ -5,8 +5,6 @@
 //! **Invariants.** A ping never changes how a run ends and never keeps it for long. Its body holds
 //! counts and the name of the run, nothing of persons. The URL is in no message.
 
-use std::time::Duration;
-
 use reqwest::{Client, Url};
 use tokio::task::JoinHandle;
 
@@ -15,10 +13,7 @@ use super::printer::Printer;
 use super::settings::Settings;
 use crate::report::summary::Summary;
 use crate::report::words::outcomes;
-use crate::tencent::http::{self, causes, extra_certificates};
-
-/// How long a ping may take. Chosen: five round trips around the world, and short beside any run.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use crate::tencent::http::causes;
 
 /// A run that a monitor has been told of.
 pub struct Ping {
@@ -32,10 +27,12 @@ pub struct Ping {
 impl Ping {
     /// Tells of the start, if there is somebody to be told.
     pub fn start(settings: &Settings, printer: &Printer) -> Option<Self> {
-        let url = settings.unattended.ping_url.as_ref()?.url();
-        let client = client(&url, settings)
+        let to = settings.unattended.ping_url.as_ref()?;
+        let client = to
+            .client(settings.ca_file.as_deref())
             .map_err(|error| printer.warn(&format!("no pings: {error}")))
             .ok()?;
+        let url = to.url();
         let rid = rid(rand::random());
         let start = send(client.clone(), with(&url, "start", &rid), String::new());
         Some(Self {
@@ -63,18 +60,6 @@ impl Ping {
             }
         }
     }
-}
-
-fn client(url: &Url, settings: &Settings) -> Result<Client, String> {
-    let extra =
-        extra_certificates(settings.ca_file.as_deref()).map_err(|error| error.to_string())?;
-    let builder = http::builder().timeout(TIMEOUT);
-    let builder = match url.scheme() {
-        "https" => builder.tls_certs_merge(extra),
-        // No TLS, so a machine without any certificates will do.
-        _ => builder.tls_certs_only(extra),
-    };
-    builder.build().map_err(|error| causes(&error))
 }
 
 async fn send(client: Client, url: Url, body: String) -> Result<(), String> {

@@ -307,14 +307,7 @@ fn notify_url(look: &Look<'_>, args: &ApplyArgs) -> Result<Option<NotifyUrl>, Se
         return Ok(None);
     };
     let expected = "an http or https URL, with wecom+, dingtalk+, feishu+ or json+ before it where its host does not say which it is";
-    match found.read(expected, NotifyUrl::read) {
-        Ok(url) => Ok(Some(url)),
-        Err(_) => Err(SettingsError::Value {
-            name: found.name(),
-            found: "…".into(),
-            expected: expected.into(),
-        }),
-    }
+    found.read_secret(expected, NotifyUrl::read).map(Some)
 }
 
 pub(super) fn check_files(files: &[String]) -> Result<(), SettingsError> {

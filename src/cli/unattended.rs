@@ -2,15 +2,12 @@
 //! kept. From here the settings come; [`super::log_file`], [`super::ping`], [`super::metrics`] and
 //! [`super::prune`] do what they say.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-
-use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
 use super::args::ApplyArgs;
 use super::exit::Exit;
 use super::look::Look;
+use super::secret_url::SecretUrl;
 use super::settings::SettingsError;
 use crate::report::summary::Summary;
 use crate::report::words::{clean, outcomes};
@@ -27,7 +24,7 @@ pub struct Unattended {
     /// How many run directories are kept.
     pub keep_runs: Option<u64>,
     /// Who is told of starts and ends.
-    pub ping_url: Option<PingUrl>,
+    pub ping_url: Option<SecretUrl>,
     /// Where numbers are left for Prometheus; absolute.
     pub metrics_file: Option<PathBuf>,
 }
@@ -52,31 +49,6 @@ impl LogFormat {
     }
 }
 
-/// Where a monitor takes pings. Who knows the URL can tell the monitor anything, so it is a secret:
-/// only [`PingUrl::url`] gives it away.
-#[derive(Debug, Clone)]
-pub struct PingUrl(SecretString);
-
-impl PingUrl {
-    fn read(text: &str) -> Option<Self> {
-        let url = Url::parse(text).ok()?;
-        let fits = matches!(url.scheme(), "http" | "https") && url.fragment().is_none();
-        fits.then(|| Self(text.to_owned().into()))
-    }
-
-    /// The URL itself.
-    pub fn url(&self) -> Url {
-        Url::parse(self.0.expose_secret()).expect("read before it became one")
-    }
-}
-
-impl fmt::Display for PingUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.url();
-        write!(f, "{}://{}/…", url.scheme(), url.host_str().unwrap_or("…"))
-    }
-}
-
 impl Unattended {
     /// Resolves what was typed. `state_dir` is where the log goes that nobody named a place for.
     pub(super) fn resolve(
@@ -94,17 +66,8 @@ impl Unattended {
             })
         });
         let ping_url = look.value("--ping-url", args.ping_url.as_deref())?;
-        let ping_url = ping_url.map(|found| {
-            let read = found.read("an http or https URL", PingUrl::read);
-            read.map_err(|error| match error {
-                SettingsError::Value { name, expected, .. } => SettingsError::Value {
-                    name,
-                    found: "…".into(),
-                    expected,
-                },
-                other => other,
-            })
-        });
+        let ping_url =
+            ping_url.map(|found| found.read_secret("an http or https URL", SecretUrl::read));
         Ok(Self {
             log_file: log_file.or_else(|| cron.then(|| state_dir.join("lcic-sync.log"))),
             log_format: log_format.transpose()?.unwrap_or_default(),

@@ -70,7 +70,7 @@ fn only_a_change_is_told_and_what_did_not_arrive_is_told_later() {
     assert_eq!(code, 3, "the notice changes nothing");
     assert!(
         told.contains(
-            "warning: the notice to …://127.0.0.1/… did not arrive: refused with code 93000"
+            "warning: the notice to http://127.0.0.1/… did not arrive: refused with code 93000"
         ),
         "{told}"
     );

@@ -12,8 +12,8 @@ use crate::cli::args::{ApplyArgs, Cli};
 use crate::cli::exit::Exit;
 use crate::cli::input_args;
 use crate::cli::printer::Printer;
+use crate::cli::secret_url::SecretUrl;
 use crate::cli::settings::{ENDPOINT_INTL, Environment, Origin, Settings, System};
-use crate::cli::unattended::PingUrl;
 
 /// The flags of `config`: those of `apply`, so that a line can be tried as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -134,7 +134,11 @@ fn value(settings: &Settings, flag: &str) -> Value {
         "log-file" => path(unattended.log_file.as_deref()),
         "log-format" => unattended.log_format.name().into(),
         "keep-runs" => unattended.keep_runs.into(),
-        "ping-url" => unattended.ping_url.as_ref().map(PingUrl::to_string).into(),
+        "ping-url" => unattended
+            .ping_url
+            .as_ref()
+            .map(SecretUrl::to_string)
+            .into(),
         "metrics-file" => path(unattended.metrics_file.as_deref()),
         "notify-url" => settings.notify_url.as_ref().map(ToString::to_string).into(),
         // Each run has another.

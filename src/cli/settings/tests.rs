@@ -209,7 +209,10 @@ fn every_flag_is_read_from_its_variable() {
     assert!(!shown.contains("uuid"), "{shown}");
     assert_eq!(settings.verbose, 2);
     let notices = format!("{:?}", settings.notify_url);
-    assert_eq!(notices, "Some(NotifyUrl(…://h.example/…))");
+    assert_eq!(
+        notices,
+        "Some(NotifyUrl { url: SecretUrl(https://h.example/…), form: Feishu })"
+    );
     assert_eq!(settings.state_dir, Path::new("/srv/state"));
     assert_eq!(settings.report_dir, Path::new("/reports"));
 
