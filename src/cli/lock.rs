@@ -1,5 +1,6 @@
 //! Who may use the state directory: one run at a time, and none that would read what it writes.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -15,15 +16,37 @@ use crate::state::{StateDir, StateError, input_that_is_an_output, written_in};
 /// How often a taken lock is tried again. Chosen: nobody notices it, and it costs nothing.
 const TRY_LOCK_EVERY: Duration = Duration::from_millis(200);
 
-/// Refuses an input that a run would write to.
+/// Refuses an input that a run would write to, and a file named for a log or for metrics that is
+/// another file of the run.
 ///
 /// # Errors
 /// When there is one.
 pub fn check_outputs(settings: &Settings) -> anyhow::Result<()> {
     let mut outputs = written_in(&settings.state_dir).to_vec();
     let unattended = &settings.unattended;
-    let named = [&unattended.log_file, &unattended.metrics_file];
-    outputs.extend(named.into_iter().flatten().cloned());
+    let mut taken = outputs.clone();
+    taken.extend(settings.config_file.clone());
+    taken.extend(settings.ca_file.clone());
+    let named = [
+        ("--log-file", &unattended.log_file),
+        ("--metrics-file", &unattended.metrics_file),
+    ];
+    for (flag, path) in named {
+        let Some(path) = path else { continue };
+        // A file that is not there yet is known by its name alone.
+        let by_name = taken.iter().find(|taken| *taken == path);
+        let text = [path.to_string_lossy().into_owned()];
+        let same = input_that_is_an_output(&text, &taken).map(|(_, taken)| taken);
+        if let Some(taken) = by_name.map(PathBuf::as_path).or(same) {
+            return Err(anyhow!(
+                "{flag} {}: is the same file as {}, which it would destroy\nhint: name a file of its own",
+                path.display(),
+                taken.display()
+            ));
+        }
+        taken.push(path.clone());
+        outputs.push(path.clone());
+    }
     // As far as they are files.
     outputs.extend(["/dev/stdout".into(), "/dev/stderr".into()]);
     match input_that_is_an_output(&settings.inputs, &outputs) {

@@ -16,6 +16,8 @@ use super::exit::Exit;
 use crate::model::Outcome;
 use crate::report::summary::Summary;
 
+/// How every file of ours begins.
+const BEGINS: &str = "# HELP lcic_sync_";
 const LAST_SUCCESS: &str = "lcic_sync_last_success_timestamp_seconds";
 
 /// Replaces the file. `state_dir` tells the jobs of one machine apart.
@@ -29,7 +31,13 @@ pub fn save(
     summary: Option<&Summary>,
     now: DateTime<Utc>,
 ) -> io::Result<()> {
-    let earlier = fs::read_to_string(path).unwrap_or_default();
+    let earlier = match fs::read_to_string(path) {
+        Ok(earlier) if earlier.is_empty() || earlier.starts_with(BEGINS) => earlier,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+        // A slip in a path must not cost a file.
+        _ => return Err(io::Error::other("holds something else, and is left alone")),
+    };
     let text = text(&earlier, state_dir, exit, summary, now);
     let directory = path.parent().unwrap_or(Path::new("/"));
     // The collector takes up every *.prom, so the temporary name is none.

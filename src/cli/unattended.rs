@@ -86,6 +86,11 @@ pub fn line(exit: Exit, summary: &Summary, directory: &Path) -> String {
         let lines: Vec<String> = message.lines().map(clean).collect();
         outcome += &format!(": {}", lines.join("; "));
     }
-    let counts = outcomes(&summary.counts);
+    // What was refused, or stopped, before it was read can't be told as "0 rows".
+    let was_read = summary.counts.read > 0 || exit == Exit::Done;
+    let counts = match was_read {
+        true => outcomes(&summary.counts),
+        false => "nothing was sent".into(),
+    };
     format!("{outcome}; {counts}; {}", directory.display())
 }

@@ -112,7 +112,10 @@ impl Explanation<'_> {
 
 /// Explains a code, whatever it is: what is not listed is explained by the rule that applies.
 pub fn explain(code: &str) -> Explanation<'_> {
-    if let Some(row) = ROWS.iter().find(|row| row.code == code) {
+    // Findings are told, and allowed, with dashes; files hold them with blanks.
+    let dashed = |code: &str| code.replace(' ', "-");
+    let asked = dashed(code);
+    if let Some(row) = ROWS.iter().find(|row| dashed(row.code) == asked) {
         return of_row(row);
     }
     let entry = codes::lookup(code);
@@ -200,6 +203,14 @@ mod tests {
             }
         }
         assert!(seen.len() > 70);
+    }
+
+    #[test]
+    fn a_finding_is_explained_as_it_is_told() {
+        for (told, line) in [("null-word", "null word"), ("not-UTF-8", "not UTF-8")] {
+            assert_eq!(explain(told).code, line);
+            assert_eq!(explain(line).code, line);
+        }
     }
 
     #[test]

@@ -173,6 +173,44 @@ fn an_input_is_no_output_and_a_log_that_cannot_be_opened_is_told_at_once() {
     );
 }
 
+#[test]
+fn a_log_or_metrics_file_is_no_other_file_of_the_run() {
+    let bench = Bench::new(unlimited());
+    bench.write("users.csv", users(2, "a"));
+    bench.write("notes.txt", "mine");
+    let ledger = "state/ledger.sqlite3";
+    for (there, line) in [
+        (false, ["--metrics-file", ledger, "-q"].as_slice()),
+        (true, ["--metrics-file", ledger, "-q"].as_slice()),
+        (true, ["--log-file", ledger, "-q"].as_slice()),
+        (
+            true,
+            ["--log-file", "a.log", "--metrics-file", "a.log"].as_slice(),
+        ),
+    ] {
+        if there {
+            assert_eq!(bench.apply(&["users.csv"]).checked_code(), 0);
+        }
+        let done = bench.apply(&[line, &["users.csv"]].concat());
+        assert_eq!(done.code(), 2, "{line:?}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("is the same file as"),
+            "{}",
+            done.stderr
+        );
+    }
+    assert_eq!(bench.apply(&["users.csv"]).counts(), "read 2, unchanged 2");
+    // Whatever else it is, it is not replaced, and the run does not suffer.
+    let done = bench.apply(&["--metrics-file", "notes.txt", "users.csv"]);
+    assert_eq!(done.checked_code(), 0);
+    assert!(
+        done.stderr.contains("holds something else"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(fs::read_to_string(bench.path("notes.txt")).unwrap(), "mine");
+}
+
 /// A monitor that takes down what it is told and answers with this status; without one, never.
 fn monitor(status: Option<u16>) -> (String, Receiver<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -264,13 +264,22 @@ fn what_was_cleared_is_cleared_again_by_the_command_that_is_told() {
     bench.write("one.csv", users(2, "a"));
     assert_eq!(bench.apply(&["one.csv"]).checked_code(), 0);
     let ledger = rusqlite::Connection::open(bench.path("state/ledger.sqlite3")).unwrap();
-    let cleared = "UPDATE user SET nickname_before = '', avatar_before = 'x' WHERE user_id = 'u1'";
+    let cleared = "UPDATE user SET nickname_before = '', avatar_before = 'https://x.example/1' WHERE user_id = 'u1'";
     assert_eq!(ledger.execute(cleared, []).unwrap(), 1);
     let done = bench.undo("1", "undo.csv");
     let undone = fs::read_to_string(bench.path("undo.csv")).unwrap();
-    assert_eq!(undone, "UserId,Nickname,Avatar\nu1,(cleared),x\n");
-    let told = "\n  lcic-sync apply --state-dir state --clear-token '(cleared)' undo.csv\n";
+    assert_eq!(
+        undone,
+        "UserId,Nickname,Avatar\nu1,NULL,https://x.example/1\n"
+    );
+    let told = "\n  lcic-sync apply --state-dir state --clear-token NULL undo.csv\n";
     assert!(done.stderr.ends_with(told), "{}", done.stderr);
     let shown = bench.look(&["ledger", "show", "u1"]).stdout;
     assert!(shown.contains("before that run: (cleared)\n"), "{shown}");
+    // Without the token the word is a finding, and nobody is called NULL.
+    let bare = bench.apply(&["undo.csv"]);
+    assert_eq!(bare.counts(), "read 1, invalid 1", "{}", bare.stderr);
+    let told = bench.apply(&["--clear-token", "NULL", "undo.csv"]);
+    assert_eq!(told.counts(), "read 1, applied 1", "{}", told.stderr);
+    assert_eq!(bench.held()["u1"].0.as_deref(), Some(""));
 }

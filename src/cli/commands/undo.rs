@@ -17,8 +17,9 @@ use crate::model::{Field, PerField};
 use crate::report::repeat::Repeat;
 use crate::report::words::count;
 
-/// Stands in the file for a value that was cleared: an empty cell would leave it as it is.
-const CLEARED: &str = "(cleared)";
+/// Stands in the file for a value that was cleared: an empty cell would leave it as it is. Applied
+/// without `--clear-token` it is a finding (`null word`), so it never becomes somebody's name.
+const CLEARED: &str = "NULL";
 
 /// The flags of `ledger undo`, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -159,13 +160,14 @@ fn write(ledger: &Ledger, run: u32, out: &Path, not_known: &Path) -> Result<Writ
     let told = ledger.undo(run, &mut |user, earlier: PerField<Earlier<'_>>| {
         let cell = |field: Field| match earlier[field] {
             Earlier::Held("") => CLEARED,
+            // The word itself can't be told from its meaning here.
+            Earlier::Held(CLEARED) | Earlier::NotConcerned | Earlier::NotKnown => "",
             Earlier::Held(value) => value,
-            Earlier::NotConcerned | Earlier::NotKnown => "",
         };
         let cells = Field::ALL.map(cell);
         let missing = Field::ALL
             .into_iter()
-            .filter(|field| earlier[*field] == Earlier::NotKnown);
+            .filter(|field| matches!(earlier[*field], Earlier::NotKnown | Earlier::Held(CLEARED)));
         let missing: Vec<Field> = missing.collect();
         let mut add = || {
             if cells != ["", ""] {
