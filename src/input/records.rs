@@ -318,7 +318,7 @@ impl Records {
             cells,
             ends: &self.ends[..last.n_cells],
             gap,
-            text: std::str::from_utf8(cells).ok(),
+            text: simdutf8::basic::from_utf8(cells).ok(),
         }
     }
 
