@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
-use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13Wide};
+use siphasher::sip128::SipHasher13 as SipHasher13Wide;
 
 use crate::model::Field;
 
@@ -72,9 +72,8 @@ impl Keys {
 
     /// The stand-in of a user.
     pub fn user(&self, user: &str) -> UserKey {
-        let mut hasher = SipHasher13Wide::new_with_keys(self.secret.0, self.secret.1);
-        hasher.write(user.as_bytes());
-        let hash = hasher.finish128();
+        let hasher = SipHasher13Wide::new_with_keys(self.secret.0, self.secret.1);
+        let hash = hasher.hash(user.as_bytes());
         let key = match self.told_apart.get(user) {
             Some(key) if !self.told_apart.is_empty() => *key,
             _ => (hash.h1 & self.mask).max(1),
@@ -85,9 +84,8 @@ impl Keys {
     /// The stand-in of `value` in `field` of `user`.
     pub fn value(&self, user: UserKey, field: Field, value: &str) -> ValueKey {
         let tag = field as u64 + 1;
-        let mut hasher = SipHasher13::new_with_keys(self.secret.0 ^ user.seed, self.secret.1 ^ tag);
-        hasher.write(value.as_bytes());
-        let hash = hasher.finish().to_le_bytes();
+        let hasher = SipHasher13::new_with_keys(self.secret.0 ^ user.seed, self.secret.1 ^ tag);
+        let hash = hasher.hash(value.as_bytes()).to_le_bytes();
         let mut key: [u8; 6] = hash[..6].try_into().expect("six of eight bytes");
         if key == [0; 6] {
             key[0] = 1;

@@ -9,7 +9,9 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::str::Utf8Error;
 use std::sync::Arc;
 
 use csv_core::ReadRecordResult;
@@ -97,6 +99,8 @@ struct Last {
     line: u64,
     n_lines: u64,
     offset: u64,
+    /// Where in `buffer` it is, if it is read where it stands; else it is in `cells`.
+    in_buffer: Option<usize>,
     n_bytes: usize,
     n_cells: usize,
 }
@@ -110,8 +114,12 @@ pub struct Record<'r> {
     pub n_lines: u64,
     /// Where in the file it begins.
     pub offset: u64,
+    /// The cells, with `gap` bytes between them.
     cells: &'r [u8],
     ends: &'r [usize],
+    gap: usize,
+    /// All of `cells`, where that is text.
+    text: Option<&'r str>,
 }
 
 impl<'r> Record<'r> {
@@ -127,14 +135,37 @@ impl<'r> Record<'r> {
 
     /// Whether every cell is empty or blank.
     pub fn is_blank(&self) -> bool {
-        self.cells.iter().all(u8::is_ascii_whitespace)
+        let mut cells = (0..self.len()).filter_map(|at| self.cell(at));
+        cells.all(|cell| cell.iter().all(u8::is_ascii_whitespace))
     }
 
     /// The bytes of a cell.
     pub fn cell(&self, at: usize) -> Option<&'r [u8]> {
+        Some(&self.cells[self.place(at)?])
+    }
+
+    /// The text of a cell; empty where there is none.
+    ///
+    /// # Errors
+    /// When it is not UTF-8.
+    pub fn text(&self, at: usize) -> Result<&'r str, Utf8Error> {
+        let Some(place) = self.place(at) else {
+            return Ok("");
+        };
+        // Of nearly all records one look told that all cells are.
+        match self.text.and_then(|text| text.get(place.clone())) {
+            Some(text) => Ok(text),
+            None => std::str::from_utf8(&self.cells[place]),
+        }
+    }
+
+    fn place(&self, at: usize) -> Option<Range<usize>> {
         let end = *self.ends.get(at)?;
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        Some(&self.cells[start..end])
+        let start = match at {
+            0 => 0,
+            _ => self.ends[at - 1] + self.gap,
+        };
+        Some(start..end)
     }
 
     /// All cells, to keep.
@@ -183,6 +214,7 @@ impl Records {
         if self.cut_plain_record() {
             return Ok(Some(self.last_record()));
         }
+        self.last = Last::default();
         let (mut n_bytes, mut n_cells) = (0, 0);
         loop {
             // To the parser, nothing more to read is the end of the file.
@@ -216,6 +248,7 @@ impl Records {
                         line,
                         n_lines: (self.line - line).max(1),
                         offset,
+                        in_buffer: None,
                         n_bytes,
                         n_cells,
                     };
@@ -225,60 +258,62 @@ impl Records {
         }
     }
 
-    /// Cuts the next record if it lies in the buffer and has no quote, as nearly all do: then its
-    /// end and those of its cells are found by looking for them, several times as fast as by the
-    /// parser, which is between two records and need not know. False leaves all as it was.
+    /// Cuts the next record if it lies in the buffer and has no quote, as nearly all do: then it is
+    /// read where it stands, and its end and those of its cells are found by looking for them,
+    /// several times as fast as by the parser, which is between two records and need not know.
+    /// False leaves all as it was.
     fn cut_plain_record(&mut self) -> bool {
         let raw = &self.buffer[self.from..self.filled];
         let is_end = |byte: &&u8| matches!(**byte, b'\r' | b'\n');
         let lead = raw.iter().take_while(is_end).count();
         let (blank, rest) = raw.split_at(lead);
-        let Some(length) = memchr::memchr2(b'\n', b'\r', rest) else {
+        let Some(length) = memchr::memchr3(b'\n', b'\r', b'"', rest) else {
             return false;
         };
-        let record = &rest[..length];
-        if length > MAX_RECORD || memchr::memchr(b'"', record).is_some() {
+        if length > MAX_RECORD || rest[length] == b'"' {
             return false;
         }
-        if self.cells.len() < length {
-            self.cells.resize(length, 0);
-        }
-        let (mut n_bytes, mut n_cells, mut from) = (0, 0, 0);
-        let delimiters = memchr::memchr_iter(self.layout.delimiter, record);
+        let delimiters = memchr::memchr_iter(self.layout.delimiter, &rest[..length]);
+        let mut n_cells = 0;
         for end in delimiters.chain([length]) {
-            let cell = &record[from..end];
-            self.cells[n_bytes..n_bytes + cell.len()].copy_from_slice(cell);
-            n_bytes += cell.len();
             if n_cells == self.ends.len() {
                 self.ends.resize(n_cells * 2, 0);
             }
-            self.ends[n_cells] = n_bytes;
+            self.ends[n_cells] = end;
             n_cells += 1;
-            from = end + 1;
         }
+        let begins = self.from + lead;
         let line = self.line + line_ends(blank, &mut self.after_cr);
         self.last = Last {
             line,
             n_lines: 1,
-            offset: self.offset + (self.from + lead) as u64,
-            n_bytes,
+            offset: self.offset + begins as u64,
+            in_buffer: Some(begins),
+            n_bytes: length,
             n_cells,
         };
         self.line = line + 1;
         self.after_cr = rest[length] == b'\r';
-        self.from += lead + length + 1;
+        self.from = begins + length + 1;
         self.fed = self.from;
         true
     }
 
     /// The record that [`Self::next_record`] returned last.
     pub fn last_record(&self) -> Record<'_> {
+        let last = &self.last;
+        let (cells, gap) = match last.in_buffer {
+            Some(begins) => (&self.buffer[begins..][..last.n_bytes], 1),
+            None => (&self.cells[..last.n_bytes], 0),
+        };
         Record {
-            line: self.last.line,
-            n_lines: self.last.n_lines,
-            offset: self.last.offset,
-            cells: &self.cells[..self.last.n_bytes],
-            ends: &self.ends[..self.last.n_cells],
+            line: last.line,
+            n_lines: last.n_lines,
+            offset: last.offset,
+            cells,
+            ends: &self.ends[..last.n_cells],
+            gap,
+            text: simdutf8::basic::from_utf8(cells).ok(),
         }
     }
 

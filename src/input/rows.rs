@@ -236,7 +236,7 @@ fn text<'r>(
     hits: &mut Hits,
 ) -> Result<&'r str, Reason> {
     let cell = record.cell(at).unwrap_or_default();
-    let text = std::str::from_utf8(cell).map_err(|error| {
+    let text = record.text(at).map_err(|error| {
         let at = error.valid_up_to();
         Reason::NotUtf8 {
             column,

@@ -254,14 +254,27 @@ impl Ledger {
         let tx = self.db.unchecked_transaction()?;
         let mut under_way = self.under_way()?;
         let mut select = tx.prepare(
-            "SELECT user_id, nickname, nickname_doubt, nickname_doubt_at,
-                    avatar, avatar_doubt, avatar_doubt_at, open_run, closed_run, newest_run,
-                    nickname_late_at, avatar_late_at, nickname_at, avatar_at, open_refused
+            "SELECT user_id, nickname, avatar, nickname_at, avatar_at, newest_run,
+                    coalesce(nickname_doubt_at, avatar_doubt_at, nickname_late_at, avatar_late_at,
+                             open_run) IS NOT NULL, id
              FROM user ORDER BY id",
+        )?;
+        // Few users have any of these, and each column costs time at each.
+        let mut select_unsettled = tx.prepare(
+            "SELECT nickname_doubt, nickname_doubt_at, avatar_doubt, avatar_doubt_at,
+                    nickname_late_at, avatar_late_at, open_run, closed_run
+             FROM user WHERE id = ?1",
         )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let mut known = known(row)?;
+            let mut unsettled;
+            if row.get(6)? {
+                unsettled = select_unsettled.query([row.get::<_, i64>(7)?])?;
+                if let Some(row) = unsettled.next()? {
+                    add_unsettled(&mut known, row)?;
+                }
+            }
             let change = match under_way.is_empty() {
                 true => None,
                 false => under_way.remove(known.user),
@@ -396,55 +409,59 @@ fn place(keys: &Keys, user: &str) -> i64 {
 }
 
 fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>> {
-    let text = |at: usize| -> Result<Option<&'r str>> {
-        match row.get_ref(at)? {
-            ValueRef::Null => Ok(None),
-            value => Ok(Some(value.as_str().map_err(rusqlite::Error::from)?)),
-        }
+    Ok(Known {
+        user: text(row, 0)?.unwrap_or_default(),
+        held: PerField {
+            nickname: text(row, 1)?,
+            avatar: text(row, 2)?,
+        },
+        held_at: PerField {
+            nickname: row.get(3)?,
+            avatar: row.get(4)?,
+        },
+        newest_run: row.get(5)?,
+        ..Known::default()
+    })
+}
+
+fn add_unsettled<'r>(known: &mut Known<'r>, row: &'r Row<'_>) -> Result<()> {
+    let time = |at: usize| -> Result<Option<DateTime<Utc>>> {
+        let millis: Option<i64> = row.get(at)?;
+        Ok(millis.and_then(DateTime::from_timestamp_millis))
     };
     let doubt = |at: usize| -> Result<Option<Doubt<'r>>> {
         let Some(millis) = row.get::<_, Option<i64>>(at + 1)? else {
             return Ok(None);
         };
         Ok(Some(Doubt {
-            value: text(at)?.unwrap_or_default(),
+            value: text(row, at)?.unwrap_or_default(),
             last_attempt: DateTime::from_timestamp_millis(millis).unwrap_or_default(),
         }))
     };
-    let time = |at: usize| -> Result<Option<DateTime<Utc>>> {
-        let millis: Option<i64> = row.get(at)?;
-        Ok(millis.and_then(DateTime::from_timestamp_millis))
+    known.doubt = PerField {
+        nickname: doubt(0)?,
+        avatar: doubt(2)?,
     };
-    let open_run: Option<u32> = row.get(7)?;
-    let open = match open_run {
+    known.late = PerField {
+        nickname: time(4)?,
+        avatar: time(5)?,
+    };
+    known.open = match row.get(6)? {
         Some(run) => Some(Open {
             run,
-            refused: row.get(14)?,
-            closed_by: row.get(8)?,
+            refused: row.get(8)?,
+            closed_by: row.get(7)?,
         }),
         None => None,
     };
-    Ok(Known {
-        user: text(0)?.unwrap_or_default(),
-        held: PerField {
-            nickname: text(1)?,
-            avatar: text(4)?,
-        },
-        doubt: PerField {
-            nickname: doubt(2)?,
-            avatar: doubt(5)?,
-        },
-        late: PerField {
-            nickname: time(10)?,
-            avatar: time(11)?,
-        },
-        held_at: PerField {
-            nickname: time(12)?,
-            avatar: time(13)?,
-        },
-        open,
-        newest_run: row.get(9)?,
-    })
+    Ok(())
+}
+
+fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<Option<&'r str>> {
+    match row.get_ref(at)? {
+        ValueRef::Null => Ok(None),
+        value => Ok(Some(value.as_str().map_err(rusqlite::Error::from)?)),
+    }
 }
 
 /// As if the run were killed now (see [`recover`]).

@@ -18,6 +18,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::input::survey::{Entry, Survey};
+use crate::keys::UserKey;
 use crate::model::{Counts, Field, Fields, Outcome, PerField};
 use role::{Note, Role, Roles};
 
@@ -33,8 +34,9 @@ pub struct Known<'l> {
     pub user: &'l str,
     /// What the service was last known to hold; `None` where it was never given.
     pub held: PerField<Option<&'l str>>,
-    /// When the call left with which it was given that.
-    pub held_at: PerField<Option<DateTime<Utc>>>,
+    /// When the call left with which it was given that: milliseconds since 1970-01-01 UTC, as the
+    /// ledger has it, because hardly anybody asks.
+    pub held_at: PerField<Option<i64>>,
     /// What was sent without learning whether it arrived.
     pub doubt: PerField<Option<Doubt<'l>>>,
     /// When a call left, at the latest, that was never answered though its field is not in doubt
@@ -177,26 +179,47 @@ pub fn make<E: From<UnknownRun>>(
         closes: Vec::new(),
         survey,
     };
-    let mut cursor = 0;
+    let (mut cursor, mut decided) = (0, Decided::of(&plan));
     scan(&mut |known| {
-        let key = plan.survey.keys.user(known.user).key;
+        let user = plan.survey.keys.user(known.user);
         let is_held = Field::ALL.iter().any(|field| known.held[*field].is_some());
         plan.users_held += u64::from(is_held);
-        match plan.group_of(key, &mut cursor) {
+        match plan.group_of(user.key, &mut cursor) {
             // Two users of the ledger whose keys are alike: the rows are decided once, and as the
             // values' stand-ins depend on their user, a stranger's leave nothing unsent.
-            Some(group) if plan.is_decided(&group) => {}
-            Some(group) => plan.decide(group, Some(known), asked),
+            Some(group) if !decided.add(&group) => {}
+            Some(group) => plan.decide(group, Some((known, user)), asked),
             None => {
                 let in_doubt = Field::ALL.iter().any(|field| known.doubt[*field].is_some());
                 plan.in_doubt_elsewhere += u64::from(in_doubt);
             }
         }
     })?;
-    plan.decide_unknown_users(asked);
+    plan.decide_unknown_users(&decided, asked);
     plan.in_file_order();
     plan.cut(wishes.limit);
     Ok(plan)
+}
+
+/// Which users are decided, by where their rows begin among the sorted entries. Their roles would
+/// tell, too, but those lie in the order of the file: a wait for memory at each user.
+struct Decided(Vec<u64>);
+
+impl Decided {
+    fn of(plan: &Plan) -> Self {
+        Self(vec![0; plan.survey.entries.len().div_ceil(64)])
+    }
+
+    fn has(&self, group: &Range<usize>) -> bool {
+        self.0[group.start / 64] & 1 << (group.start % 64) != 0
+    }
+
+    /// False where it was decided before.
+    fn add(&mut self, group: &Range<usize>) -> bool {
+        let is_new = !self.has(group);
+        self.0[group.start / 64] |= 1 << (group.start % 64);
+        is_new
+    }
 }
 
 /// A `failures.csv` of a run that this ledger does not know.
@@ -246,11 +269,7 @@ impl Plan {
         (n_rows > 0).then_some(from..from + n_rows)
     }
 
-    fn is_decided(&self, group: &Range<usize>) -> bool {
-        self.roles.get(self.survey.entries[group.start].row) != Role::Undecided
-    }
-
-    fn decide_unknown_users(&mut self, asked: Asked<'_>) {
+    fn decide_unknown_users(&mut self, decided: &Decided, asked: Asked<'_>) {
         let mut from = 0;
         while from < self.survey.entries.len() {
             let user = self.survey.entries[from].user;
@@ -263,7 +282,7 @@ impl Plan {
                     .count(),
             };
             let group = from..from + n_rows;
-            if !self.is_decided(&group) {
+            if !decided.has(&group) {
                 self.decide(group, None, asked);
             }
             from += n_rows;
@@ -271,7 +290,12 @@ impl Plan {
     }
 
     /// Folds one user's rows and gives each its role.
-    fn decide(&mut self, group: Range<usize>, known: Option<&Known<'_>>, asked: Asked<'_>) {
+    fn decide(
+        &mut self,
+        group: Range<usize>,
+        known: Option<(&Known<'_>, UserKey)>,
+        asked: Asked<'_>,
+    ) {
         let rows = &self.survey.entries[group];
         if let Some(bad) = rows.iter().find(|row| row.is_invalid()) {
             for row in rows {
@@ -287,9 +311,10 @@ impl Plan {
         }
         let newer_run = |row: &Entry| {
             let run = self.survey.origins.as_ref()?.of(row.row)?;
+            let (known, user) = known?;
             let newer = taken_care_of(asked.origin_runs[run], known)?;
             // A newer run that left this very row in doubt has not taken care of it (rule T4).
-            let in_doubt = known.is_some_and(|known| leaves_in_doubt(&self.survey, known, row));
+            let in_doubt = leaves_in_doubt(&self.survey, known, user, row);
             (!in_doubt).then_some(newer)
         };
         let mut last: PerField<Option<&Entry>> = PerField::default();
@@ -320,7 +345,7 @@ impl Plan {
             return;
         };
         for row in rows {
-            if contributes(row) || self.roles.get(row.row) != Role::Undecided {
+            if contributes(row) || self.roles.get(row.row) != Role::Unchanged {
                 continue;
             }
             let by = Field::ALL
@@ -341,7 +366,7 @@ impl Plan {
             .filter_map(|field| last[*field])
             .find(|row| row.row != completing.row);
         let n_rows = 1 + u64::from(earlier.is_some());
-        let still_open = known.filter(|known| {
+        let still_open = known.map(|(known, _)| known).filter(|known| {
             matches!(
                 known.open,
                 Some(Open {
@@ -357,10 +382,8 @@ impl Plan {
         {
             self.closes.push(known.user.into());
         }
+        // Their rows are unchanged as they are.
         if send.is_empty() {
-            for row in earlier.into_iter().chain([completing]) {
-                self.roles.set(row.row, Role::Unchanged);
-            }
             self.settled.add(Outcome::Unchanged, n_rows);
             return;
         }
@@ -385,8 +408,12 @@ impl Plan {
         }
     }
 
-    /// Puts the entries back into the order of the rows: each knows its place.
+    /// Puts the entries back into the order of the rows, in which the second pass asks for them:
+    /// each knows its place.
     fn in_file_order(&mut self) {
+        if self.roles.n_rows_to_read() == 0 {
+            return;
+        }
         let entries = &mut self.survey.entries;
         for at in 0..entries.len() {
             while entries[at].row as usize != at {
@@ -461,8 +488,7 @@ fn gallop(entries: &[Entry], from: usize, key: u64) -> usize {
 /// The run that has taken care of a row fed back from `failures.csv` since run `written_by` wrote
 /// it, if any (rule T5). A user of whom no newer run knows anything is free to be sent: a person
 /// may have mended the very id in the row.
-fn taken_care_of(written_by: u32, known: Option<&Known<'_>>) -> Option<u32> {
-    let known = known?;
+fn taken_care_of(written_by: u32, known: &Known<'_>) -> Option<u32> {
     let by_open = match known.open {
         Some(open) if open.run == written_by => open.closed_by,
         Some(open) => Some(open.closed_by.unwrap_or(open.run).max(open.run)),
@@ -476,9 +502,8 @@ fn taken_care_of(written_by: u32, known: Option<&Known<'_>>) -> Option<u32> {
 }
 
 /// Whether the user's open record has in doubt just what the row sets, as far as it is not held.
-fn leaves_in_doubt(survey: &Survey, known: &Known<'_>, row: &Entry) -> bool {
+fn leaves_in_doubt(survey: &Survey, known: &Known<'_>, user: UserKey, row: &Entry) -> bool {
     let is_open = matches!(known.open, Some(open) if open.closed_by.is_none());
-    let user = survey.keys.user(known.user);
     let is = |field: Field, text: &str| survey.keys.value(user, field, text) == row.sets[field];
     let sets = |field: &&Field| row.sets[**field].is_set();
     let mut set = Field::ALL.iter().filter(sets);
@@ -494,7 +519,7 @@ fn leaves_in_doubt(survey: &Survey, known: &Known<'_>, row: &Entry) -> bool {
 fn compare(
     survey: &Survey,
     last: &PerField<Option<&Entry>>,
-    known: Option<&Known<'_>>,
+    known: Option<(&Known<'_>, UserKey)>,
     asked: Asked<'_>,
 ) -> (Fields, Doubted) {
     let mut doubted = Doubted::default();
@@ -502,10 +527,9 @@ fn compare(
         let Some(row) = last[field] else {
             return false;
         };
-        let Some(known) = known else {
+        let Some((known, user)) = known else {
             return true;
         };
-        let user = survey.keys.user(known.user);
         let is = |text| survey.keys.value(user, field, text) == row.sets[field];
         let other = known.doubt[field].filter(|doubt| !is(doubt.value));
         doubted.before[field] = known.doubt[field].is_some();
@@ -524,8 +548,11 @@ fn compare(
 /// Whether what a user was given then is to be sent again for its age alone. Each user has a time
 /// of its own between three quarters of the age and all of it. A clock that was ahead when it was
 /// given makes it new, not due.
-fn is_old(given_at: Option<DateTime<Utc>>, user: u64, asked: Asked<'_>) -> bool {
-    let (Some(given_at), Some(max_age)) = (given_at, asked.wishes.max_age) else {
+fn is_old(given_at: Option<i64>, user: u64, asked: Asked<'_>) -> bool {
+    let Some(max_age) = asked.wishes.max_age else {
+        return false;
+    };
+    let Some(given_at) = given_at.and_then(DateTime::from_timestamp_millis) else {
         return false;
     };
     let age = (asked.now - given_at).to_std().unwrap_or_default();

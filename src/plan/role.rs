@@ -7,8 +7,9 @@ use crate::model::{Field, Fields};
 /// What becomes of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Not looked at yet.
-    Undecided,
+    /// The service holds it already: what each is until something else is said of it, so that a
+    /// file of nothing else costs no look at any.
+    Unchanged,
     /// The row itself is wrong.
     Invalid,
     /// Another row of the same user is wrong.
@@ -26,8 +27,6 @@ pub(super) enum Role {
         /// That run.
         run: u32,
     },
-    /// The service holds it already.
-    Unchanged,
     /// Beyond `--limit`.
     Pending,
     /// The only row of its change.
@@ -46,6 +45,9 @@ pub(super) enum Role {
         note: u32,
     },
 }
+
+/// The kind of an unchanged row; 0, so that new memory holds nothing else.
+const UNCHANGED: u32 = 0;
 
 /// A change that takes its two fields from two rows.
 #[derive(Debug, Clone, Copy)]
@@ -76,19 +78,18 @@ impl Roles {
 
     pub(super) fn set(&mut self, row: u32, role: Role) {
         let (kind, payload) = match role {
-            Role::Undecided => (0, 0),
+            Role::Unchanged => (UNCHANGED, 0),
             Role::Invalid => (1, 0),
             Role::HeldBack { by } => (2, by),
             Role::Superseded { by } => (3, by),
             Role::SupersededByRun { run } => (4, run),
-            Role::Unchanged => (5, 0),
-            Role::Pending => (6, 0),
+            Role::Pending => (5, 0),
             Role::Sends { fields } => {
                 let bit = |field| u32::from(fields[field]);
-                (7, bit(Field::Nickname) | bit(Field::Avatar) << 1)
+                (6, bit(Field::Nickname) | bit(Field::Avatar) << 1)
             }
-            Role::Part { note } => (8, note),
-            Role::Completes { note } => (9, note),
+            Role::Part { note } => (7, note),
+            Role::Completes { note } => (8, note),
         };
         debug_assert!(payload < MAX_ROWS);
         self.packed[row as usize] = kind << 28 | payload;
@@ -106,21 +107,20 @@ impl Roles {
         let packed = self.packed[row as usize];
         let payload = packed & (MAX_ROWS - 1);
         match packed >> 28 {
-            0 => Role::Undecided,
+            UNCHANGED => Role::Unchanged,
             1 => Role::Invalid,
             2 => Role::HeldBack { by: payload },
             3 => Role::Superseded { by: payload },
             4 => Role::SupersededByRun { run: payload },
-            5 => Role::Unchanged,
-            6 => Role::Pending,
-            7 => Role::Sends {
+            5 => Role::Pending,
+            6 => Role::Sends {
                 fields: Fields {
                     nickname: payload & 1 != 0,
                     avatar: payload & 2 != 0,
                 },
             },
-            8 => Role::Part { note: payload },
-            9 => Role::Completes { note: payload },
+            7 => Role::Part { note: payload },
+            8 => Role::Completes { note: payload },
             kind => unreachable!("no role is of kind {kind}"),
         }
     }
@@ -136,7 +136,7 @@ impl Roles {
     /// The number of rows up to and including the last that has anything to be read for: one that
     /// is sent or reported.
     pub(super) fn n_rows_to_read(&self) -> u32 {
-        let of_interest = |packed: &u32| packed >> 28 != 5;
+        let of_interest = |packed: &u32| packed >> 28 != UNCHANGED;
         self.packed
             .iter()
             .rposition(of_interest)

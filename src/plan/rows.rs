@@ -179,7 +179,6 @@ impl Rows {
         };
         match role {
             Role::Unchanged => {}
-            Role::Undecided => unreachable!("the plan decides every row"),
             Role::Invalid => {
                 let Err(reason) = row.sets else {
                     unreachable!("the survey saw that it is invalid");
