@@ -24,6 +24,13 @@ const HEAD: u64 = 64 * 1024;
 /// 128 bytes. Bytes.
 const MOST_UNPACKED: u64 = 32 << 30;
 
+/// Nor more than so many times as long as the file: rows that differ in nothing but a running number
+/// come to 5.
+const MOST_TIMES: u64 = 256;
+
+/// A file that unpacks to no more than this may be as dense as it is. Bytes.
+const ANY_TIMES: u64 = 64 << 20;
+
 const SAVE_AS_CSV: &str = "in Excel: Save As, \"CSV UTF-8 (Comma delimited)\"";
 
 impl Source {
@@ -232,16 +239,23 @@ impl Opening<'_> {
     }
 
     fn unpacked(&mut self, file: &File) -> Result<File, InputError> {
+        let length = file.metadata().map_err(|error| self.io(error))?.len();
+        let most = length
+            .saturating_mul(MOST_TIMES)
+            .clamp(ANY_TIMES, MOST_UNPACKED);
         let packed = At { file, at: 0 };
         let copied = spooled(self.spool, |to| {
-            io::copy(&mut MultiGzDecoder::new(packed).take(MOST_UNPACKED + 1), to)
+            io::copy(&mut MultiGzDecoder::new(packed).take(most + 1), to)
         });
         self.read_as.push("gzip".into());
         match copied {
-            Ok((_, copied)) if copied > MOST_UNPACKED => Err(self.is(
-                "is compressed, and far too long",
-                "unpack it, and look into it",
-            )),
+            Ok((_, copied)) if copied > most => {
+                let is = format!(
+                    "is gzip of {length} bytes that unpacks to more than {most} (expected at most {MOST_TIMES} times as many, and {} GB)",
+                    MOST_UNPACKED >> 30
+                );
+                Err(self.is(is, "unpack it, and look into it"))
+            }
             Ok((copy, _)) => Ok(copy),
             Err(error) => Err(self.io(error)),
         }
@@ -352,4 +366,31 @@ fn spooled<T>(
     let mut file = to.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.rewind()?;
     Ok((file, done))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_unpacks_to_far_more_than_it_is_is_refused() {
+        let mut packed = GzEncoder::new(tempfile::tempfile().unwrap(), Compression::best());
+        let block = vec![b'\n'; 1 << 20];
+        for _ in 0..65 {
+            packed.write_all(&block).unwrap();
+        }
+        let file = packed.finish().unwrap();
+        let opened = Source::from_file("a.gz", file, &std::env::temp_dir(), &Arc::default());
+        let told = opened.unwrap_err().to_string();
+        assert!(
+            told.contains("unpacks to more than 67108864 (expected"),
+            "{told}"
+        );
+        assert!(told.contains("hint: unpack it"), "{told}");
+    }
 }

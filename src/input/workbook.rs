@@ -6,12 +6,14 @@
 //! one when it is whole and shorter; else in scientific notation, which no id may be in.
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 
 use calamine::{DataRef, Reader, Xlsx, XlsxError};
 use csv::ByteRecord;
+use zip::ZipArchive;
 
 use super::header::Header;
+use super::records::MAX_RECORD;
 use super::rules::Rules;
 
 /// Whole numbers below this are exact, and so is what Excel showed of them.
@@ -19,6 +21,21 @@ const EXACT: f64 = 1e15;
 
 /// Columns of a sheet that are looked at; Excel has up to 16,384, and no export so many.
 const MOST_COLUMNS: u32 = 256;
+
+/// Rows of a sheet, by Excel's own limit.
+const MOST_ROWS: u32 = 1 << 20;
+
+/// What all parts of a workbook may come to, unpacked: a full sheet of ids, names and addresses of
+/// 100 bytes comes to 350 MB. Bytes.
+const MOST_UNPACKED: u64 = 512 << 20;
+
+/// What a sheet may come to as CSV: two KB a row. One text may stand in every cell. Bytes.
+const MOST_TEXT: u64 = 2 << 30;
+
+const BLOCK: usize = 64 * 1024;
+
+/// Texts that a workbook may say it holds: one for each cell of 16 full columns.
+const MOST_TEXTS: u64 = 1 << 24;
 
 /// Why a workbook can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +56,27 @@ pub enum WorkbookError {
     /// Too wide.
     #[error("has cells beyond column {MOST_COLUMNS}")]
     TooWide,
+    /// Too tall.
+    #[error("has cells beyond row {MOST_ROWS}")]
+    TooTall,
+    /// A row that no program that writes CSV would write.
+    #[error("row {row} holds more than {} KB of text", MAX_RECORD / 1024)]
+    LongRow {
+        /// Its number, from 1.
+        row: u32,
+    },
+    /// Far more than a sheet of users.
+    #[error("holds more than {} MB of text in its cells", MOST_TEXT >> 20)]
+    TooMuchText,
+    /// A few KB can unpack to more than fits anywhere.
+    #[error("unpacks to more than {} MB (a full sheet of users comes to 350)", MOST_UNPACKED >> 20)]
+    TooLong,
+    /// Room would be made for all of them at once.
+    #[error("says that it holds {said} different texts (expected at most {MOST_TEXTS})")]
+    TooManyTexts {
+        /// How many, by the workbook.
+        said: u64,
+    },
     /// The copy can't be written.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -49,6 +87,7 @@ pub enum WorkbookError {
 /// # Errors
 /// When it is no workbook, or has no such sheet.
 pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String, WorkbookError> {
+    fits(file)?;
     let mut book = Xlsx::new(BufReader::new(file))?;
     let names = book.sheet_names();
     let wanted = match &rules.sheet {
@@ -64,6 +103,7 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
         to,
         rules,
         row: 0,
+        written: 0,
         cells: Vec::new(),
         user: None,
         has_header: false,
@@ -74,12 +114,22 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
         if column >= MOST_COLUMNS {
             return Err(WorkbookError::TooWide);
         }
+        if row >= MOST_ROWS {
+            return Err(WorkbookError::TooTall);
+        }
         sheet_as_csv.go_to(row)?;
         let is_id = sheet_as_csv.user == Some(column as usize);
         let text = text(cell.get_value(), is_id);
         let width = sheet_as_csv.cells.len().max(column as usize + 1);
         sheet_as_csv.cells.resize(width, String::new());
         sheet_as_csv.cells[column as usize] = text;
+        let in_row: usize = sheet_as_csv.cells.iter().map(String::len).sum();
+        if in_row > MAX_RECORD {
+            return Err(WorkbookError::LongRow { row: row + 1 });
+        }
+        if sheet_as_csv.written > MOST_TEXT {
+            return Err(WorkbookError::TooMuchText);
+        }
     }
     sheet_as_csv.end_row()?;
     Ok(match names.len() {
@@ -88,11 +138,69 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
     })
 }
 
+/// Unpacks all parts to nowhere, before any of them is held in memory: what a zip file says of their
+/// lengths need not be true. What can't be unpacked here can't be by who reads it next, and is told
+/// there.
+fn fits(file: &File) -> Result<(), WorkbookError> {
+    let Ok(mut parts) = ZipArchive::new(BufReader::new(file)) else {
+        return Ok(());
+    };
+    let mut left = MOST_UNPACKED;
+    let mut block = vec![0; BLOCK];
+    for part in 0..parts.len() {
+        let Ok(mut part) = parts.by_index(part) else {
+            continue;
+        };
+        let is_texts = |name: &str| name.to_ascii_lowercase().ends_with("sharedstrings.xml");
+        let mut is_head_of_texts = part.name().is_ok_and(|name| is_texts(&name));
+        loop {
+            let filled = fill(&mut part, &mut block);
+            let text = &block[..filled];
+            if is_head_of_texts && let Some(said) = n_texts(text).filter(|said| *said > MOST_TEXTS)
+            {
+                return Err(WorkbookError::TooManyTexts { said });
+            }
+            is_head_of_texts = false;
+            left = left
+                .checked_sub(filled as u64)
+                .ok_or(WorkbookError::TooLong)?;
+            if filled < BLOCK {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fills the block, unless the part ends or breaks off before that.
+fn fill(part: &mut impl Read, block: &mut [u8]) -> usize {
+    let mut filled = 0;
+    while let Ok(read @ 1..) = part.read(&mut block[filled..]) {
+        filled += read;
+    }
+    filled
+}
+
+/// How many texts the head of their part says there are.
+fn n_texts(head: &[u8]) -> Option<u64> {
+    let name = b"uniqueCount";
+    let at = memchr::memmem::find(head, name)?;
+    let rest = head[at + name.len()..].iter();
+    let digits = rest
+        .skip_while(|byte| !byte.is_ascii_digit())
+        .take_while(|byte| byte.is_ascii_digit());
+    Some(digits.fold(0, |n: u64, digit| {
+        n.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+    }))
+}
+
 struct Sheet<'s, W> {
     to: &'s mut W,
     rules: &'s Rules,
     /// The row being read, from 0.
     row: u32,
+    /// The text of the rows before it. Bytes.
+    written: u64,
     cells: Vec<String>,
     /// The column of the ids, once the header is read.
     user: Option<usize>,
@@ -114,6 +222,7 @@ impl<W: Write> Sheet<'_, W> {
             return self.to.write_all(b"\n");
         }
         let record: ByteRecord = self.cells.drain(..).map(String::into_bytes).collect();
+        self.written += (record.as_slice().len() + record.len()) as u64;
         if !self.has_header {
             self.has_header = true;
             // One that does not fit is told by who reads it next.
@@ -158,5 +267,47 @@ fn number(number: f64, is_id: bool) -> String {
     match text.split_once("E-") {
         Some(_) => text,
         None => text.replace('E', "E+"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    /// What becomes of a workbook with one part more than the others.
+    fn refused(name: &str, blocks: usize, block: &[u8]) -> String {
+        let mut parts = ZipWriter::new(tempfile::tempfile().unwrap());
+        let packed = SimpleFileOptions::default();
+        parts.start_file(name, packed).unwrap();
+        for _ in 0..blocks {
+            parts.write_all(block).unwrap();
+        }
+        let file = parts.finish().unwrap();
+        fits(&file).map_or_else(|error| error.to_string(), |()| "fits".into())
+    }
+
+    #[test]
+    fn a_workbook_that_unpacks_without_end_is_refused_before_it_is_read() {
+        let block = vec![b' '; 1 << 20];
+        let too_long = "unpacks to more than 512 MB (a full sheet of users comes to 350)";
+        assert_eq!(refused("xl/a.xml", 513, &block), too_long);
+        assert_eq!(refused("xl/a.xml", 1, &block), "fits");
+    }
+
+    #[test]
+    fn room_is_made_for_no_more_texts_than_a_sheet_can_hold() {
+        let texts = |n: &str| {
+            let text = format!("<sst uniqueCount=\"{n}\"></sst>");
+            refused("xl/SharedStrings.xml", 1, text.as_bytes())
+        };
+        assert_eq!(texts("3000000"), "fits");
+        let told = texts("99999999999999999999");
+        assert!(
+            told.starts_with("says that it holds 18446744073709551615"),
+            "{told}"
+        );
     }
 }
