@@ -262,7 +262,7 @@ impl Ledger {
         // Few users have any of these, and each column costs time at each.
         let mut select_unsettled = tx.prepare(
             "SELECT nickname_doubt, nickname_doubt_at, avatar_doubt, avatar_doubt_at,
-                    nickname_late_at, avatar_late_at, open_run, closed_run
+                    nickname_late_at, avatar_late_at, open_run, closed_run, open_refused
              FROM user WHERE id = ?1",
         )?;
         let mut rows = select.query([])?;
