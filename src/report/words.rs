@@ -79,7 +79,7 @@ pub fn reason(cause: &StopCause) -> String {
             format!("{}: the input changed while it was read", clean(at))
         }
         StopCause::Canary(CanaryFailure::NotShown { users, of, first }) => format!(
-            "of {} read back, {} don't show what the service accepted, the first in line {} of file {}; beyond the canary nothing was sent",
+            "of {} read back, the service does not show what it accepted of {}, the first in line {} of FILE {}; beyond the canary nothing was sent",
             count(*of, "user"),
             thousands(*users),
             first.line,
@@ -291,8 +291,12 @@ impl Words<'_> {
             1 => ("is", "it"),
             _ => ("are", "them"),
         };
+        let why = match self.summary.stopped_by.as_deref() {
+            Some("canary") => "sent, and accepted or not, the service did not show it",
+            _ => "sent, but no answer came back",
+        };
         Some(format!(
-            "{} {are} in doubt: sent, but no answer came back, so the service may hold {they} or not. \
+            "{} {are} in doubt: {why}, so the service may hold {they} or not. \
              Sending {they} again does no harm.",
             count(unknown, "row")
         ))

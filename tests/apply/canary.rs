@@ -67,7 +67,7 @@ fn a_mismatch_stops_puts_what_is_disproved_in_doubt_and_says_what_was_sent() {
     assert_eq!(done.counts(), "read 40, applied 4, unknown 1, pending 35");
     for told in [
         "Stopped by the canary\n",
-        "of 5 users read back, 1 don't show what the service accepted, the first in line 3 of file 1; beyond the canary nothing was sent",
+        "of 5 users read back, the service does not show what it accepted of 1, the first in line 3 of FILE 1; beyond the canary nothing was sent",
         "40 rows: 4 applied, 1 unknown, 35 pending\n5 calls",
         "give the same command again",
     ] {

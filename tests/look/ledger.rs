@@ -92,12 +92,12 @@ fn a_user_is_shown_with_what_it_holds_and_why() {
            Nickname  never given\n            \
                      in doubt: \"Cy\", sent by run 1 at DATE or before\n  \
            Avatar    never given\n  \
-           failed in run 1, and no run has taken care of it since\n\
+           invalid or without an answer in run 1, and no run has taken care of it since\n\
          u4\n  \
            Nickname  \"Dina\" from run 2, confirmed DATE\n            \
                      before that run: not known\n  \
            Avatar    never given\n  \
-           failed in run 1, taken care of by run 2\n"
+           refused in run 1, taken care of by run 2\n"
     );
     let unknown = bench.look(&["ledger", "show", "nobody\x1b[2J"]);
     assert_eq!(unknown.code(), 3);
@@ -127,7 +127,7 @@ fn the_ledger_in_figures() {
          users     4\n\
          hold      3 nicknames, 1 avatar\n\
          in doubt  1 user\n\
-         failed    1 user, and no run has taken care of it since\n\
+         open      1 user in a failures.csv, and no run has taken care of it since\n\
          runs      2\n"
     );
     let stats = json!({

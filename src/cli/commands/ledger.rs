@@ -243,12 +243,13 @@ fn in_words(user: &str, record: Option<&UserRecord>) -> String {
         }
     }
     if let Some(open) = record.open {
+        let (run, how) = match open.refused {
+            true => (open.run, "refused"),
+            false => (open.run, "invalid or without an answer"),
+        };
         text += &match open.closed_by {
-            None => format!(
-                "  failed in run {}, and no run has taken care of it since\n",
-                open.run
-            ),
-            Some(by) => format!("  failed in run {}, taken care of by run {by}\n", open.run),
+            None => format!("  {how} in run {run}, and no run has taken care of it since\n"),
+            Some(by) => format!("  {how} in run {run}, taken care of by run {by}\n"),
         };
     }
     text
@@ -330,9 +331,9 @@ fn stats(args: &PlaceArgs) -> Result<Exit, Refusal> {
     }));
     lines.push(("in doubt", count(stats.in_doubt, "user")));
     lines.push((
-        "failed",
+        "open",
         format!(
-            "{}, and no run has taken care of it since",
+            "{} in a failures.csv, and no run has taken care of it since",
             count(stats.open, "user")
         ),
     ));
