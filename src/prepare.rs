@@ -158,7 +158,12 @@ fn plan(ledger: &Ledger, survey: Survey, wishes: Wishes) -> Result<Plan, LedgerE
         .map(|id| Ok((id.clone(), ledger.run_number(id)?)))
         .collect::<Result<HashMap<String, Option<u32>>, LedgerError>>()?;
     let number = |id: &str| numbers.get(id).copied().flatten();
-    plan::make(survey, wishes, Utc::now(), number, |each| ledger.scan(each))
+    plan::make(survey, wishes, Utc::now(), number, |each| {
+        match wishes.max_age {
+            None => ledger.scan(each),
+            Some(_) => ledger.scan_with_ages(each),
+        }
+    })
 }
 
 /// Cuts a killed run's files to what its ledger vouches for, and leaves it a summary: `untold` is

@@ -382,6 +382,9 @@ impl Records {
 /// Counts LF, CRLF and CR; `after_cr` says whether the byte before was a CR, and then whether the
 /// last one is.
 fn line_ends(bytes: &[u8], after_cr: &mut bool) -> u64 {
+    let Some(last) = bytes.last() else {
+        return 0;
+    };
     let mut ends = 0;
     for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
         let follows_cr = if at == 0 {
@@ -393,9 +396,7 @@ fn line_ends(bytes: &[u8], after_cr: &mut bool) -> u64 {
             ends += 1;
         }
     }
-    if let Some(last) = bytes.last() {
-        *after_cr = *last == b'\r';
-    }
+    *after_cr = *last == b'\r';
     ends
 }
 

@@ -266,7 +266,7 @@ fn field_record(row: &Row<'_>, from: usize) -> rusqlite::Result<FieldRecord> {
     })
 }
 
-fn time(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<DateTime<Utc>>> {
+pub(super) fn time(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<DateTime<Utc>>> {
     let millis: Option<i64> = row.get(at)?;
     Ok(millis.and_then(DateTime::from_timestamp_millis))
 }

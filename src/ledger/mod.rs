@@ -244,21 +244,33 @@ impl Ledger {
         Ok(rows.optional()?)
     }
 
-    /// Calls back with everything it knows of its users, in the order of their keys; what is under
-    /// way of users it does not know yet comes last.
+    /// Calls back with everything it knows of its users but [`Known::held_at`], in the order of
+    /// their keys; what is under way of users it does not know yet comes last.
     ///
     /// # Errors
     /// When it can't be read.
     pub fn scan(&self, each: &mut dyn FnMut(&Known<'_>)) -> Result<()> {
+        self.scan_columns("NULL, NULL", each)
+    }
+
+    /// The same with [`Known::held_at`], which costs time at each user.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn scan_with_ages(&self, each: &mut dyn FnMut(&Known<'_>)) -> Result<()> {
+        self.scan_columns("nickname_at, avatar_at", each)
+    }
+
+    fn scan_columns(&self, ages: &str, each: &mut dyn FnMut(&Known<'_>)) -> Result<()> {
         // Both tables as of one commit: a run may be at work.
         let tx = self.db.unchecked_transaction()?;
         let mut under_way = self.under_way()?;
-        let mut select = tx.prepare(
-            "SELECT user_id, nickname, avatar, nickname_at, avatar_at, newest_run,
+        let mut select = tx.prepare(&format!(
+            "SELECT user_id, nickname, avatar, {ages}, newest_run,
                     coalesce(nickname_doubt_at, avatar_doubt_at, nickname_late_at, avatar_late_at,
                              open_run) IS NOT NULL, id
-             FROM user ORDER BY id",
-        )?;
+             FROM user ORDER BY id"
+        ))?;
         // Few users have any of these, and each column costs time at each.
         let mut select_unsettled = tx.prepare(
             "SELECT nickname_doubt, nickname_doubt_at, avatar_doubt, avatar_doubt_at,
@@ -416,8 +428,8 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>> {
             avatar: text(row, 2)?,
         },
         held_at: PerField {
-            nickname: row.get(3)?,
-            avatar: row.get(4)?,
+            nickname: look::time(row, 3)?,
+            avatar: look::time(row, 4)?,
         },
         newest_run: row.get(5)?,
         ..Known::default()
@@ -425,10 +437,6 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>> {
 }
 
 fn add_unsettled<'r>(known: &mut Known<'r>, row: &'r Row<'_>) -> Result<()> {
-    let time = |at: usize| -> Result<Option<DateTime<Utc>>> {
-        let millis: Option<i64> = row.get(at)?;
-        Ok(millis.and_then(DateTime::from_timestamp_millis))
-    };
     let doubt = |at: usize| -> Result<Option<Doubt<'r>>> {
         let Some(millis) = row.get::<_, Option<i64>>(at + 1)? else {
             return Ok(None);
@@ -443,8 +451,8 @@ fn add_unsettled<'r>(known: &mut Known<'r>, row: &'r Row<'_>) -> Result<()> {
         avatar: doubt(2)?,
     };
     known.late = PerField {
-        nickname: time(4)?,
-        avatar: time(5)?,
+        nickname: look::time(row, 4)?,
+        avatar: look::time(row, 5)?,
     };
     known.open = match row.get(6)? {
         Some(run) => Some(Open {

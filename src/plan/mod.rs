@@ -34,9 +34,9 @@ pub struct Known<'l> {
     pub user: &'l str,
     /// What the service was last known to hold; `None` where it was never given.
     pub held: PerField<Option<&'l str>>,
-    /// When the call left with which it was given that: milliseconds since 1970-01-01 UTC, as the
-    /// ledger has it, because hardly anybody asks.
-    pub held_at: PerField<Option<i64>>,
+    /// When the call left with which it was given that. Asked for only where
+    /// [`Wishes::max_age`] is.
+    pub held_at: PerField<Option<DateTime<Utc>>>,
     /// What was sent without learning whether it arrived.
     pub doubt: PerField<Option<Doubt<'l>>>,
     /// When a call left, at the latest, that was never answered though its field is not in doubt
@@ -548,11 +548,8 @@ fn compare(
 /// Whether what a user was given then is to be sent again for its age alone. Each user has a time
 /// of its own between three quarters of the age and all of it. A clock that was ahead when it was
 /// given makes it new, not due.
-fn is_old(given_at: Option<i64>, user: u64, asked: Asked<'_>) -> bool {
-    let Some(max_age) = asked.wishes.max_age else {
-        return false;
-    };
-    let Some(given_at) = given_at.and_then(DateTime::from_timestamp_millis) else {
+fn is_old(given_at: Option<DateTime<Utc>>, user: u64, asked: Asked<'_>) -> bool {
+    let (Some(given_at), Some(max_age)) = (given_at, asked.wishes.max_age) else {
         return false;
     };
     let age = (asked.now - given_at).to_std().unwrap_or_default();

@@ -142,7 +142,7 @@ impl User {
         Known {
             user: &self.id,
             held: PerField::from_fn(|field| self.held[field].as_deref()),
-            held_at: PerField::from_fn(|field| Some(self.held_at[field]?.timestamp_millis())),
+            held_at: self.held_at,
             doubt: PerField::from_fn(|field| {
                 self.doubt[field].as_ref().map(|(value, at)| Doubt {
                     value,

@@ -128,8 +128,12 @@ fn expires(query: &str) -> bool {
         "signature",
         "auth_key",
     ];
-    query.split('&').any(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+    let mut pairs = query.as_bytes().split(|byte| *byte == b'&');
+    pairs.any(|pair| {
+        let end = pair.iter().position(|byte| *byte == b'=');
+        let name = &pair[..end.unwrap_or(pair.len())];
+        NAMES
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
     })
 }
