@@ -5,7 +5,8 @@
 //! than ASCII vote ([`Census::verdict`]): nearly all of them valid UTF-8, and it is a UTF-8 file
 //! with some foreign rows, which are invalid; nearly none, and all of it decodes as GB18030, and it
 //! is that (the "ANSI" of Chinese Windows); everything between is refused, because either reading
-//! would put wrong names under some pictures.
+//! would put wrong names under some pictures. Nearly anything decodes as GB18030, so what does must
+//! also be characters as Chinese people write them ([`Pairs::are_chinese`]).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -62,7 +63,76 @@ pub struct Census {
     pub first_utf8: u64,
     /// The first that is not.
     pub first_other: u64,
+    /// What the characters of the others are, read as GB18030.
+    pub pairs: Pairs,
 }
+
+/// Characters of two bytes, by where GB18030 has them. Characters of four bytes, full-width ones,
+/// punctuation and the letters of Pinyin stand beside any names and are not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pairs {
+    /// All that are counted.
+    all: u64,
+    /// Rare or no hanzi: what GBK added to GB2312, kana, Cyrillic, frames, nothing at all.
+    odd: u64,
+    /// The lesser half of the hanzi of GB2312, its second level.
+    second_level: u64,
+    /// Where EUC-KR has syllables, which is where hanzi from A to R are.
+    syllables: u64,
+    /// Where it has the five surnames of half of all Koreans: 김이박최정, or 辫捞冠闵沥.
+    surnames: u64,
+}
+
+impl Pairs {
+    fn count(&mut self, mut line: &[u8]) {
+        loop {
+            line = match *line {
+                [] => return,
+                [..=0x80, ref rest @ ..] => rest,
+                [_, b'0'..=b'9', _, _, ref rest @ ..]
+                | [0xA1..=0xA3, 0xA1..=0xFE, ref rest @ ..] => rest,
+                [0xA8, 0xA1..=0xC0, ref rest @ ..] => rest,
+                [lead, trail, ref rest @ ..] => {
+                    self.all += 1;
+                    match (lead, trail) {
+                        (0xB0..=0xC8, 0xA1..) => self.syllables += 1,
+                        (0xC9..=0xD7, 0xA1..) => {}
+                        (0xD8..=0xF7, 0xA1..) => self.second_level += 1,
+                        _ => self.odd += 1,
+                    }
+                    let pair = [lead, trail];
+                    self.surnames += u64::from(KOREAN_SURNAMES.contains(&pair));
+                    rest
+                }
+                [_] => {
+                    self.all += 1;
+                    self.odd += 1;
+                    return;
+                }
+            };
+        }
+    }
+
+    /// Whether this can be Chinese. Names are 85 % and more of the first level, half of that from
+    /// S to Z; one in a hundred characters is rare, and nicknames have some kana.
+    pub fn are_chinese(&self) -> bool {
+        let is_rare = self.odd * 2 > self.all || self.odd > self.all / 20 + 3;
+        // Cyrillic, Greek, Hebrew and Arabic of one byte, by twos.
+        let is_shifted = self.second_level + self.odd > self.all / 2 + 4;
+        let is_korean = self.surnames > 1
+            && self.surnames * 20 >= self.all
+            && self.syllables * 20 >= self.all * 19;
+        self.all == 0 || !(is_rare || is_shifted || is_korean)
+    }
+}
+
+const KOREAN_SURNAMES: [[u8; 2]; 5] = [
+    [0xB1, 0xE8],
+    [0xC0, 0xCC],
+    [0xB9, 0xDA],
+    [0xC3, 0xD6],
+    [0xC1, 0xA4],
+];
 
 /// What a census comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +183,7 @@ impl Census {
             self.utf8 += 1;
             &mut self.first_utf8
         } else {
+            self.pairs.count(line);
             &mut self.first_other
         };
         if *first == 0 {
@@ -213,7 +284,7 @@ impl Read for At<'_> {
 
 #[cfg(test)]
 mod tests {
-    use encoding_rs::GB18030;
+    use encoding_rs::{BIG5, EUC_JP, EUC_KR, GB18030, SHIFT_JIS, WINDOWS_1251, WINDOWS_1252};
 
     use super::*;
 
@@ -244,6 +315,49 @@ mod tests {
             let census = census(&lines);
             assert_eq!(census.verdict(), expected, "{n_utf8} {n_other}");
             assert_eq!(census.first_other, 2 + n_utf8 as u64);
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_chinese_is() {
+        let names = "张伟 王芳 李娜 刘洋 陈静 欧阳娜娜 张婷婷 朱镕基 祎 阿依古丽·买买提 José 王喆 周晗 \
+            莹莹 𬭚 の小明 郑浩宇 孙梓涵 赵雨萱 😀吴迪 冠霖 闵行 Jürgen 马龑 Ñandú 徐（班长） 何ＡＢ";
+        let texts = [
+            names,
+            "张婷婷",
+            "朱镕基",
+            "婷婷 琪琪",
+            "李华 李华",
+            "冠 李丽",
+            "😀",
+            "é",
+            "王",
+        ];
+        for text in texts {
+            let pairs = census(&[&gbk(text)]).pairs;
+            assert!(pairs.are_chinese(), "{text} {pairs:?}");
+        }
+        for (encoding, text) in [
+            (BIG5, "陳小明 林志明 黃淑芬 張家豪 李美玲"),
+            (EUC_KR, "김민수 이영희 박철수 최지우 정하늘"),
+            (
+                EUC_KR,
+                "김민준 강서연 조도윤 윤하은 장시우 임지호 한예준 오서준 서지유 신하준 박지민",
+            ),
+            (SHIFT_JIS, "田中太郎 佐藤花子 鈴木一郎 さくら"),
+            (EUC_JP, "さくら 田中 ひなた"),
+            (WINDOWS_1252, "Jürgen Günter Jörg Käthe Bärbel Sören"),
+            (WINDOWS_1252, "Jérôme Müller Renée"),
+            (WINDOWS_1252, "José"),
+            (
+                WINDOWS_1251,
+                "Сергей Мариям Наталья1 Дмитрий Александра Владимир Екатерина Людмила",
+            ),
+        ] {
+            let (bytes, _, had_errors) = encoding.encode(text);
+            assert!(!had_errors, "{text}");
+            let pairs = census(&[&bytes]).pairs;
+            assert!(!pairs.are_chinese(), "{text} {pairs:?}");
         }
     }
 

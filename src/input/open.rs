@@ -33,6 +33,9 @@ const ANY_TIMES: u64 = 64 << 20;
 
 const SAVE_AS_CSV: &str = "in Excel: Save As, \"CSV UTF-8 (Comma delimited)\"";
 
+/// What else decodes as GB18030.
+const OTHERS: &str = "save it as UTF-8, or say which it is: --encoding big5, shift_jis, euc-kr or windows-1252 (Western Europe); or gb18030, if check with it shows no wrong name";
+
 impl Source {
     /// Opens a FILE argument that is as the documentation says.
     ///
@@ -213,6 +216,13 @@ impl Opening<'_> {
                         census.first_other
                     );
                     return Err(self.is(is, override_it));
+                }
+                if !census.pairs.are_chinese() {
+                    let is = format!(
+                        "decodes as GB18030, but into characters that Chinese names are not made of; the first is on line {}",
+                        census.first_other
+                    );
+                    return Err(self.is(is, OTHERS));
                 }
                 self.read_as.push(format!(
                     "GB18030: of {lines} lines with other than ASCII {utf8} are valid UTF-8"

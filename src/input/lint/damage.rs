@@ -2,18 +2,112 @@
 
 use std::sync::LazyLock;
 
-use encoding_rs::GBK;
+use encoding_rs::{GBK, WINDOWS_1252};
 
-/// What UTF-8's replacement character becomes in GBK, and what uninitialised memory looks like
-/// there.
+/// What UTF-8's replacement character and its quotes become in GBK, and what uninitialised memory
+/// looks like there.
 pub fn is_known_garble(text: &str) -> bool {
     let bytes = text.as_bytes();
     // Their first bytes; few names have one.
-    let mut begins = memchr::memchr2_iter(0xE9, 0xE7, bytes);
+    let mut begins = memchr::memchr3_iter(0xE9, 0xE7, 0xE5, bytes);
     begins.any(|at| {
         let rest = &bytes[at..];
-        rest.starts_with("锟斤拷".as_bytes()) || rest.starts_with("烫烫烫".as_bytes())
+        ["锟斤拷", "烫烫烫", "屯屯屯", "鈥"]
+            .iter()
+            .any(|garble| rest.starts_with(garble.as_bytes()))
     })
+}
+
+/// Nobody else knows what it stands for.
+pub fn is_private(c: char) -> bool {
+    matches!(c, '\u{E000}'..='\u{F8FF}')
+}
+
+/// Whether these are two characters of GBK or more, and nothing but hanzi of GB2312.
+fn are_hanzi(bytes: &[u8]) -> bool {
+    let is_hanzi = |pair: &[u8]| matches!(pair, [0xB0..=0xF7, 0xA1..=0xFE]);
+    bytes.len() >= 4 && bytes.chunks(2).all(is_hanzi)
+}
+
+/// Whether a letter of ASCII stands beside another character, as in most names with accents.
+fn has_letter_beside(text: &str) -> bool {
+    let mut pairs = text.as_bytes().windows(2);
+    pairs.any(|pair| {
+        pair[0].is_ascii() != pair[1].is_ascii() && pair.iter().any(u8::is_ascii_alphabetic)
+    })
+}
+
+/// Whether a text is GBK that is valid UTF-8 by accident: `֣ΰ` is 郑伟. It is two hanzi or more, and
+/// what it is in UTF-8 is in several scripts, or is what no name is made of.
+pub fn is_accident(text: &str) -> bool {
+    // Characters of three bytes and more begin so, and make no accidents; nearly all names end here.
+    if text.bytes().any(|byte| byte >= 0xE0) {
+        return false;
+    }
+    let others: String = text.chars().filter(|c| !c.is_ascii()).collect();
+    if !are_hanzi(others.as_bytes()) || has_letter_beside(text) {
+        return false;
+    }
+    let mut scripts = others.chars().map(script);
+    let first = scripts.next().flatten();
+    first.is_none() || scripts.any(|script| script != first)
+}
+
+/// The script of a letter below U+0800; `None` where no name has it without others beside it.
+fn script(c: char) -> Option<u8> {
+    match c {
+        '\u{A0}'..='\u{17F}' | 'Ơ' | 'ơ' | 'Ư' | 'ư' | 'ǧ' => Some(0),
+        '\u{386}'..='\u{3CE}' => Some(1),
+        '\u{400}'..='\u{45F}' | '\u{490}'..='\u{4FF}' => Some(2),
+        '\u{531}'..='\u{58A}' => Some(3),
+        '\u{5B0}'..='\u{5EA}' => Some(4),
+        '\u{620}'..='\u{6FF}' | '\u{750}'..='\u{77F}' => Some(5),
+        '\u{710}'..='\u{74A}' => Some(6),
+        '\u{780}'..='\u{7B1}' => Some(7),
+        '\u{7C0}'..='\u{7FA}' => Some(8),
+        _ => None,
+    }
+}
+
+/// Whether a text becomes another when the step is undone that reads UTF-8 or GBK as Latin-1:
+/// `å¼ ä¼Ÿ` and `ÕÅÎ°` are 张伟, `JosÃ©` is José.
+pub fn is_latin_mojibake(text: &str) -> bool {
+    // Chinese begins so, and nothing of windows-1252 does.
+    if text.bytes().any(|byte| byte >= 0xE3) {
+        return false;
+    }
+    let (bytes, _, had_errors) = WINDOWS_1252.encode(text);
+    if had_errors {
+        return false;
+    }
+    // The last character may have been cut with the blank it ends in.
+    let undone = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_some() => String::new(),
+        Err(error) => String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned(),
+        Ok(text) => text.to_owned(),
+    };
+    let utf8 = undone(&bytes);
+    let mut others = utf8.chars().filter(|c| !c.is_ascii());
+    // One É before a ™ is no sign, one Ã before a © is.
+    let is_utf8 = match (others.next(), others.next()) {
+        (Some(c), None) => c <= '\u{FF}' || c >= '\u{800}',
+        (first, _) => first.is_some(),
+    };
+    // The blank that does not break may have become a plain one.
+    let unbroken: Vec<u8> = bytes
+        .iter()
+        .map(|byte| if *byte == b' ' { 0xA0 } else { *byte })
+        .collect();
+    let others: Vec<u8> = bytes.iter().copied().filter(|b| !b.is_ascii()).collect();
+    let is_gbk = are_hanzi(&others)
+        && !has_letter_beside(text)
+        && others.iter().any(|byte| *byte >= 0xC0)
+        && others.iter().any(|byte| *byte != others[0]);
+    is_utf8 || is_gbk || undone(&unbroken).chars().any(is_chinese)
+}
+
+fn is_chinese(c: char) -> bool {
+    ('\u{4E00}'..='\u{9FFF}').contains(&c)
 }
 
 /// Whether a text becomes Chinese when the step is undone that reads UTF-8 as GBK: `寮犱笁` is 张三.
@@ -23,7 +117,7 @@ pub fn is_mojibake(text: &str) -> bool {
     if !text
         .chars()
         .find(|c| !c.is_ascii())
-        .is_some_and(begins_mojibake)
+        .is_some_and(|c| c == '锘' || begins_mojibake(c))
     {
         return false;
     }
@@ -40,10 +134,12 @@ pub fn is_mojibake(text: &str) -> bool {
         }
         Err(_) => return false,
     };
+    // A byte order mark in front: `锘縊` begins with O.
+    if undone.starts_with('\u{FEFF}') {
+        return undone.len() > 3;
+    }
     let mut others = undone.chars().filter(|c| !c.is_ascii()).peekable();
-    others.peek().is_some()
-        && undone.chars().count() >= 2
-        && others.all(|c| ('\u{4E00}'..='\u{9FFF}').contains(&c))
+    others.peek().is_some() && undone.chars().count() >= 2 && others.all(is_chinese)
 }
 
 /// The characters of GBK whose two bytes begin a Chinese character in UTF-8.
@@ -86,6 +182,59 @@ mod tests {
             assert!(!is_mojibake(name), "{name}");
         }
         assert!(is_known_garble("锟斤拷锟斤拷") && is_known_garble("烫烫烫烫"));
-        assert!(!is_known_garble("烫"));
+        assert!(is_known_garble("屯屯屯") && is_known_garble("鈥"));
+        assert!(!is_known_garble("烫") && !is_known_garble("屯屯"));
+        assert!(is_mojibake("锘縊") && is_mojibake("锘垮紶"));
+        assert!(!is_mojibake("锘") && !is_mojibake("锘可") && !is_mojibake("锘涵"));
+    }
+
+    const NAMES: &str = "张伟 王𬭚 马龑 王祎 䶮 㛃 朱镕基 田中さくら 김민준 李서연 Иван Слава Снежана Ёлкин Әлия \
+        Қайрат Ελένη Σοφία Γιώργος שָׂרָה דוד רות محمد فاطمة علی Արամ ܐܒ Nguyễn Đặng Ươm Thị José Jürgen Müller \
+        Noël Zoë Éléonore Hämäläinen Pääkkönen Þórður Bóðvar Hróðný Łukasz Żółć Brzęczyk Çağla Ağaoğlu Ñandú \
+        ÑÑ éé ÄÖÜ ß Öö Mª·José Ål Çiğdem αβγ ΰ ÀÀÀÀ Spaß» CAFÉ™ IRMÃ ¿Qué? «Léa» °º°º 😀 👨‍👩‍👧 José\u{A0}María Jose\u{301}";
+
+    #[test]
+    fn gbk_that_is_valid_utf8_is_found_and_names_are_not() {
+        for name in ["郑伟", "郑强", "郑伟伟", "郑伟霞", "郑伟平1", "伟强"] {
+            let (bytes, ..) = GBK.encode(name);
+            let accident = std::str::from_utf8(&bytes).expect("an accident");
+            assert!(is_accident(accident), "{name} {accident}");
+        }
+        for name in NAMES.split(' ') {
+            assert!(!is_accident(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_as_latin_1_is_found_and_names_are_not() {
+        for name in [
+            "张伟",
+            "李娜",
+            "你好",
+            "José",
+            "Иван",
+            "김민준",
+            "😀",
+            "“a”",
+            "\u{FFFD}",
+        ] {
+            let (garbled, ..) = WINDOWS_1252.decode_without_bom_handling(name.as_bytes());
+            assert!(is_latin_mojibake(&garbled), "{name} {garbled}");
+        }
+        for text in [
+            "ÕÅÎ°",
+            "ÀîÄÈ",
+            "¹ùâù",
+            "ä½ å¥½",
+            "å¼ ä¼Ÿ",
+            "ï¿½ï¿½",
+            "Ã©",
+            "â€œ",
+        ] {
+            assert!(is_latin_mojibake(text), "{text}");
+        }
+        for name in NAMES.split(' ').chain([NAMES, "Éva É À", "À la José"]) {
+            assert!(!is_latin_mojibake(name), "{name}");
+        }
     }
 }

@@ -193,7 +193,7 @@ impl Lint {
     /// The character that a finding of this kind is about.
     pub fn mark(self, text: &str) -> Option<char> {
         let is_it: fn(char) -> bool = match self {
-            Self::DamagedText => |c| c == char::REPLACEMENT_CHARACTER,
+            Self::DamagedText => is_lost,
             Self::ControlCharacter => is_control,
             Self::InvisibleCharacter => is_unseen,
             Self::FullWidth => is_full_width,
@@ -268,8 +268,8 @@ const CLASSES: [u8; 256] = {
             b'?' => QUESTION,
             0..=0x1F | 0x7F => CONTROL | NOT_IN_URL,
             b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => NOT_IN_URL,
-            // U+0080.., U+061C, U+180E, U+2000.., U+3000 and U+3164, U+FE00..
-            0xC2 | 0xD8 | 0xE1 | 0xE2 | 0xE3 | 0xEF => HIGH | SUSPECT,
+            // U+0080.., U+061C, U+180E, U+2000.., U+3000 and U+3164, U+E000..
+            0xC2 | 0xD8 | 0xE1 | 0xE2 | 0xE3 | 0xEE | 0xEF => HIGH | SUSPECT,
             0x80.. => HIGH,
             _ => 0,
         };
@@ -294,7 +294,12 @@ pub fn nickname(text: &str, hits: &mut Hits) {
     {
         hits.add(Lint::LostCharacters, column);
     }
-    if classes & HIGH != 0 && damage::is_mojibake(text) {
+    let is_garbled = [
+        damage::is_mojibake,
+        damage::is_accident,
+        damage::is_latin_mojibake,
+    ];
+    if classes & HIGH != 0 && is_garbled.iter().any(|is| is(text)) {
         hits.add(Lint::DamagedText, column);
     }
 }
@@ -316,7 +321,7 @@ fn any(text: &str, classes: u8, column: Column, hits: &mut Hits) {
     if classes & SUSPECT != 0 {
         for c in text.chars().filter(|c| !c.is_ascii()) {
             match c {
-                char::REPLACEMENT_CHARACTER => hits.add(Lint::DamagedText, column),
+                c if is_lost(c) => hits.add(Lint::DamagedText, column),
                 c if is_control(c) => hits.add(Lint::ControlCharacter, column),
                 // They hold an emoji together, and shape letters of some scripts.
                 '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' if column == Column::Nickname => {
@@ -406,6 +411,11 @@ fn is_control(c: char) -> bool {
         || (c.is_control() && !matches!(c, '\n' | '\r'))
 }
 
+/// What it was is not known any more.
+fn is_lost(c: char) -> bool {
+    c == char::REPLACEMENT_CHARACTER || damage::is_private(c)
+}
+
 /// Nobody sees it, and it turns nothing.
 fn is_unseen(c: char) -> bool {
     matches!(
@@ -432,7 +442,7 @@ pub fn shown(bytes: &[u8]) -> String {
             }
             n_chars += 1;
             let is_odd = c.is_control() || is_control(c) || is_unseen(c);
-            if is_odd || (c.is_whitespace() && c != ' ') || c == char::REPLACEMENT_CHARACTER {
+            if is_odd || (c.is_whitespace() && c != ' ') || is_lost(c) {
                 shown += &format!("<U+{:04X}>", u32::from(c));
             } else {
                 shown.push(c);
