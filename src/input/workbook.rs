@@ -67,6 +67,7 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
         cells: Vec::new(),
         user: None,
         has_header: false,
+        width: 0,
     };
     let mut cells = book.worksheet_cells_reader(sheet)?;
     while let Some(cell) = cells.next_cell()? {
@@ -97,6 +98,8 @@ struct Sheet<'s, W> {
     /// The column of the ids, once the header is read.
     user: Option<usize>,
     has_header: bool,
+    /// The header's cells: a row's blank last ones don't stand in the sheet.
+    width: usize,
 }
 
 impl<W: Write> Sheet<'_, W> {
@@ -113,9 +116,12 @@ impl<W: Write> Sheet<'_, W> {
             self.cells.clear();
             return self.to.write_all(b"\n");
         }
+        let width = self.cells.len().max(self.width);
+        self.cells.resize(width, String::new());
         let record: ByteRecord = self.cells.drain(..).map(String::into_bytes).collect();
         if !self.has_header {
             self.has_header = true;
+            self.width = width;
             // One that does not fit is told by who reads it next.
             self.user = Header::parse(&record, self.rules)
                 .ok()
