@@ -57,7 +57,7 @@ pub enum Lint {
     InvisibleCharacter,
     /// A line break within a cell.
     LineBreak,
-    /// A row over more than three lines.
+    /// A row over more than three lines, or with another row within a cell.
     ManyLines,
     /// `１２３`.
     FullWidth,
@@ -176,7 +176,9 @@ impl Lint {
             Self::ControlCharacter => "expected text without control characters",
             Self::InvisibleCharacter => "expected only characters that can be seen",
             Self::LineBreak => "expected one line",
-            Self::ManyLines => "expected at most 3 lines: is a quote (\") closed too late?",
+            Self::ManyLines => {
+                "expected at most 3 lines, and no other row in them: is a quote (\") closed too late?"
+            }
             Self::FullWidth => "expected the plain letters and digits of the id",
             Self::SmartQuotes => "expected straight quotes (\") around a cell, or none",
             Self::LostCharacters => "was an emoji or a rare character replaced by ? on the way?",
