@@ -41,7 +41,7 @@ pub fn id(text: &str, habits: Habits, census: Option<(&mut Census, u32)>, hits: 
         hits.add(Lint::PrecisionLost, column);
     }
     if let Some((census, row)) = census {
-        census.count(row, text.len(), classes, is_date, ends_in_zeros);
+        census.count(row, text, classes, is_date, ends_in_zeros);
     }
 }
 
@@ -118,6 +118,9 @@ fn ends_in_zeros(digits: &str) -> bool {
 pub struct Census {
     ids: u64,
     dates: u64,
+    /// Ids of nothing but Chinese, and the first one's row.
+    names: u64,
+    first_name: Option<u32>,
     /// Ids with zeros behind the fifteenth digit, and how many there would be by chance.
     zeros: u64,
     zeros_by_chance: f64,
@@ -168,6 +171,8 @@ impl Default for Census {
         Self {
             ids: 0,
             dates: 0,
+            names: 0,
+            first_name: None,
             zeros: 0,
             zeros_by_chance: 0.0,
             shapes: [[(0, 0); LONGEST + 1]; KINDS.len()],
@@ -176,7 +181,8 @@ impl Default for Census {
 }
 
 impl Census {
-    fn count(&mut self, row: u32, length: usize, classes: u8, is_date: bool, ends_in_zeros: bool) {
+    fn count(&mut self, row: u32, text: &str, classes: u8, is_date: bool, ends_in_zeros: bool) {
+        let length = text.len();
         let kind = match classes {
             DIGIT => 0,
             LETTER => 1,
@@ -190,6 +196,10 @@ impl Census {
         shape.0 += 1;
         self.ids += 1;
         self.dates += u64::from(is_date);
+        if classes & HIGH != 0 && text.chars().all(|c| ('\u{4E00}'..='\u{9FFF}').contains(&c)) {
+            self.names += 1;
+            self.first_name.get_or_insert(row);
+        }
         self.zeros += u64::from(ends_in_zeros);
         if classes == DIGIT && length > 15 {
             self.zeros_by_chance += 0.1_f64.powi(length as i32 - 15);
@@ -203,6 +213,11 @@ impl Census {
             dates: self.ids >= 10 && self.dates * 2 > self.ids,
             zeros: self.zeros >= 3 && self.zeros as f64 > 5.0 * self.zeros_by_chance,
         }
+    }
+
+    /// The row of the first id that is a Chinese name, where most are.
+    pub fn are_names(&self) -> Option<u32> {
+        self.first_name.filter(|_| self.names * 2 > self.ids)
     }
 
     /// Ids that don't look like 99 of 100 others; and shorter ones where all are digits and most of

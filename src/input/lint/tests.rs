@@ -284,6 +284,14 @@ fn ids_that_look_unlike_the_others_are_listed() {
 }
 
 #[test]
+fn where_most_ids_are_names_that_is_told() {
+    let ids = |texts: &[&str]| census(texts.iter().map(|text| (*text).into())).are_names();
+    assert_eq!(ids(&["u3", "张伟", "李娜"]), Some(1));
+    assert_eq!(ids(&["u3", "u4", "李娜"]), None);
+    assert_eq!(ids(&["学生1", "学生2"]), None);
+}
+
+#[test]
 fn what_is_shown_steers_no_terminal() {
     assert_eq!(
         shown("张\x1b[31m\u{202E}x\u{A0}".as_bytes()),
