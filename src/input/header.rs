@@ -91,6 +91,16 @@ pub enum HeaderError {
         /// Its name.
         name: String,
     },
+    /// One column, and `--map` gives it two meanings.
+    #[error("--map says of column {name:?} that it is {first} and {second}")]
+    MappedTwice {
+        /// The column.
+        name: String,
+        /// One meaning.
+        first: Column,
+        /// The other.
+        second: Column,
+    },
     /// Nothing to set.
     #[error("neither a column Nickname nor Avatar in the header: nothing to set")]
     NothingToSet,
@@ -189,6 +199,17 @@ impl Header {
             names: &names,
             rules,
         };
+        for (at, (second, name)) in rules.map.iter().enumerate() {
+            let mut earlier = rules.map[..at].iter();
+            if let Some((first, _)) = earlier.find(|(_, other)| plain(other) == plain(name)) {
+                let (name, first, second) = (name.clone(), *first, *second);
+                return Err(HeaderError::MappedTwice {
+                    name,
+                    first,
+                    second,
+                });
+            }
+        }
         let Some(user) = columns.find(Column::UserId)? else {
             return Err(HeaderError::NoUser(names.len()));
         };
@@ -458,6 +479,17 @@ mod tests {
         );
         let error = parse(&["UserId", "昵称"]).unwrap_err();
         let told = "there is no column \"学号\", which --map says is UserId";
+        assert_eq!(error.to_string(), told);
+        let rules = Rules {
+            map: vec![
+                (Column::UserId, "学号".into()),
+                (Column::Nickname, " 学号".into()),
+            ],
+            ..Rules::default()
+        };
+        let names = ByteRecord::from(vec!["学号", "昵称"]);
+        let error = Header::parse(&names, &rules).unwrap_err();
+        let told = "--map says of column \" 学号\" that it is UserId and Nickname";
         assert_eq!(error.to_string(), told);
         let rules = Rules {
             ignored: vec!["*".into()],
