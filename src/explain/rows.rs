@@ -152,7 +152,7 @@ pub static ROWS: &[RowEntry] = &[
     entry(
         "not an address",
         Outcome::Invalid,
-        "an avatar is no address that begins with http or https",
+        "an avatar is no address that begins with http:// or https://, or it has a name or password in it",
         "put in the picture's full address",
     ),
     warning(
