@@ -29,7 +29,7 @@ pub fn id(text: &str, habits: Habits, census: Option<(&mut Census, u32)>, hits: 
             hits.add(Lint::InvisibleCharacter, column);
         }
     }
-    if is_scientific(text) {
+    if classes & DIGIT != 0 && (is_scientific(text) || is_formatted(text)) {
         hits.add(Lint::ScientificNotation, column);
     }
     let is_date = classes & (DASH | HIGH) != 0 && classes & DIGIT != 0 && is_date(text);
@@ -45,20 +45,39 @@ pub fn id(text: &str, habits: Habits, census: Option<(&mut Census, u32)>, hits: 
     }
 }
 
-/// `1.23E+10`, as Excel writes it; `1e+10`, as others do. Without a sign it may be an id.
+/// `1.23E+10`, as Excel writes it; `1,23E+10`, as it does in other countries; `1e+10`, as others do.
+/// Without a sign before the exponent it may be an id.
 fn is_scientific(text: &str) -> bool {
     const LONGEST: usize = 24;
-    let bytes = text.as_bytes();
-    if bytes.len() > LONGEST || !bytes[0].is_ascii_digit() {
+    if text.len() > LONGEST {
         return false;
     }
     let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else {
         return false;
     };
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let fraction = mantissa[1..].strip_prefix('.');
-    let is_mantissa = mantissa.len() == 1 || fraction.is_some_and(all_digits);
+    let mantissa = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
+    let is_mantissa = match mantissa.split_once(['.', ',']) {
+        Some((whole, fraction)) => all_digits(whole) && all_digits(fraction),
+        None => all_digits(mantissa),
+    };
     is_mantissa && exponent.strip_prefix(['+', '-']).is_some_and(all_digits)
+}
+
+/// `123.0`, as pandas and some exports write a whole number; `1,234`, as Excel shows one.
+fn is_formatted(text: &str) -> bool {
+    let Some((whole, fraction)) = text.split_once(['.', ',']) else {
+        return false;
+    };
+    let are_thousands = || {
+        let mut groups = fraction.split(',');
+        whole.len() <= 3 && groups.all(|group| group.len() == 3 && all_digits(group))
+    };
+    let is_whole = all_digits(fraction) && fraction.bytes().all(|digit| digit == b'0');
+    all_digits(whole) && (is_whole || (text.contains(',') && are_thousands()))
+}
+
+fn all_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_boolean(text: &str) -> bool {
