@@ -124,7 +124,7 @@ pub static ROWS: &[RowEntry] = &[
     entry(
         "many lines",
         Outcome::Invalid,
-        "the row goes over more than three lines, and other rows may be within it",
+        "the row goes over more than three lines, or has what separates cells beside a break: other rows may be within it",
         "look for a quote that is closed too late; --allow many-lines if it is right",
     ),
     entry(
@@ -152,7 +152,7 @@ pub static ROWS: &[RowEntry] = &[
     entry(
         "not an address",
         Outcome::Invalid,
-        "an avatar is no address that begins with http or https",
+        "an avatar is no address that begins with http:// or https://, or it has a name or password in it",
         "put in the picture's full address",
     ),
     warning(
@@ -192,7 +192,7 @@ pub static ROWS: &[RowEntry] = &[
     ),
     warning(
         "unusual id",
-        "an id is of another length or of other characters than nearly all others of its file",
+        "an id is of another length or of other characters than nearly all others of its file, or most are Chinese names",
         "look whether zeros were lost at its front or something was typed by hand",
     ),
     entry(

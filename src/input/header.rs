@@ -36,8 +36,8 @@ pub struct Header {
     pub avatar: Option<usize>,
     /// The person's own columns, by name and place; those of ours are left out.
     pub own: Vec<(String, usize)>,
-    /// The name of the user id's column, as it stands there.
-    user_name: Vec<u8>,
+    /// What each of [`Self::own`] is called, as [`plain`] has it.
+    plain_names: Vec<String>,
     /// What a run wrote beside each row, when the file is its `failures.csv`.
     pub fed_back: Option<FedBack>,
 }
@@ -91,6 +91,16 @@ pub enum HeaderError {
         /// Its name.
         name: String,
     },
+    /// One column, and `--map` gives it two meanings.
+    #[error("--map says of column {name:?} that it is {first} and {second}")]
+    MappedTwice {
+        /// The column.
+        name: String,
+        /// One meaning.
+        first: Column,
+        /// The other.
+        second: Column,
+    },
     /// Nothing to set.
     #[error("neither a column Nickname nor Avatar in the header: nothing to set")]
     NothingToSet,
@@ -103,6 +113,12 @@ pub enum HeaderError {
     /// Not text.
     #[error("the header is not valid UTF-8")]
     NotUtf8,
+    /// Names of columns in the middle of the file, where others stand: rows behind it would be
+    /// read by the wrong columns.
+    #[error(
+        "another header, with other columns than the first or in another order\nhint: give the rows from here on as a file of their own"
+    )]
+    Another,
 }
 
 fn list(names: &[String]) -> String {
@@ -142,14 +158,26 @@ const ALIASES: [(Column, &[&str]); 3] = [
     ),
 ];
 
+/// What a record is to the header of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// A row.
+    Row,
+    /// The header again: exports that were put together.
+    Repeated,
+    /// Names of columns, but not where the header has them.
+    Another,
+}
+
 /// A name without what people write differently: case, blanks, `_`, `-`, and a byte order mark.
 fn plain(name: &str) -> String {
+    folded(name).collect()
+}
+
+fn folded(name: &str) -> impl Iterator<Item = char> {
     let left_out =
         |c: &char| !c.is_whitespace() && !matches!(c, '_' | '-' | '\u{FEFF}' | '\u{200B}');
-    name.chars()
-        .filter(left_out)
-        .collect::<String>()
-        .to_lowercase()
+    name.chars().filter(left_out).flat_map(char::to_lowercase)
 }
 
 impl Header {
@@ -171,6 +199,17 @@ impl Header {
             names: &names,
             rules,
         };
+        for (at, (second, name)) in rules.map.iter().enumerate() {
+            let mut earlier = rules.map[..at].iter();
+            if let Some((first, _)) = earlier.find(|(_, other)| plain(other) == plain(name)) {
+                let (name, first, second) = (name.clone(), *first, *second);
+                return Err(HeaderError::MappedTwice {
+                    name,
+                    first,
+                    second,
+                });
+            }
+        }
         let Some(user) = columns.find(Column::UserId)? else {
             return Err(HeaderError::NoUser(names.len()));
         };
@@ -209,17 +248,18 @@ impl Header {
         } else {
             None
         };
-        let own = places
+        let own: Vec<(String, usize)> = places
             .filter(|(_, name)| !ours(name))
             .map(|(at, name)| ((*name).into(), at))
             .collect();
+        let plain_names = own.iter().map(|(name, _)| plain(name)).collect();
         Ok(Self {
             width: names.len(),
             user,
             nickname,
             avatar,
             own,
-            user_name: names[user].into(),
+            plain_names,
             fed_back,
         })
     }
@@ -232,16 +272,62 @@ impl Header {
         }
     }
 
-    /// Whether a record, by its cells, is this header again: exports that were put together.
-    pub fn is_repeated_by<'r>(&self, cell: impl Fn(usize) -> Option<&'r [u8]>) -> bool {
+    /// What a record is, by its cells. Two that name different columns make a header: an id and a
+    /// nickname that both do belong to nobody.
+    pub fn likeness<'r>(&self, cell: impl Fn(usize) -> Option<&'r [u8]>) -> Likeness {
         // Nearly all records are told by this one cell.
-        cell(self.user).is_some_and(|cell| {
-            cell.len() >= self.user_name.len() && cell.trim_ascii() == self.user_name
-        }) && self
-            .own
-            .iter()
-            .all(|(name, at)| cell(*at).is_some_and(|cell| cell.trim_ascii() == name.as_bytes()))
+        let Some(user) = cell(self.user).and_then(|cell| self.meaning(cell)) else {
+            return Likeness::Row;
+        };
+        let mut is_another = false;
+        let mut is_repeated = true;
+        for (_, at) in &self.own {
+            let meaning = cell(*at).and_then(|cell| self.meaning(cell));
+            is_another |= meaning.is_some_and(|meaning| meaning != user);
+            is_repeated &= meaning == Some(Meaning::Place(*at));
+        }
+        match (is_repeated, is_another) {
+            (true, _) => Likeness::Repeated,
+            (false, true) => Likeness::Another,
+            (false, false) => Likeness::Row,
+        }
     }
+
+    /// The column that a cell names.
+    fn meaning(&self, cell: &[u8]) -> Option<Meaning> {
+        // Far more than a name has, and blanks around it.
+        const LONGEST: usize = 64;
+        let ends_as_ids_do = cell.last().is_some_and(u8::is_ascii_digit);
+        let names_end_so = || {
+            let mut names = self.plain_names.iter();
+            names.any(|name| name.ends_with(|c: char| c.is_ascii_digit()))
+        };
+        if cell.is_empty() || cell.len() > LONGEST || (ends_as_ids_do && !names_end_so()) {
+            return None;
+        }
+        let text = std::str::from_utf8(cell).ok()?;
+        let is_it = |name: &str| folded(text).eq(name.chars());
+        if let Some(at) = self.plain_names.iter().position(|name| is_it(name)) {
+            return Some(Meaning::Place(self.own[at].1));
+        }
+        let mut aliases = ALIASES.iter();
+        let (column, _) = aliases.find(|(_, names)| names.iter().any(|name| is_it(name)))?;
+        let place = match column {
+            Column::UserId => Some(self.user),
+            Column::Nickname => self.nickname,
+            Column::Avatar => self.avatar,
+        };
+        Some(place.map_or(Meaning::Missing(*column), Meaning::Place))
+    }
+}
+
+/// What a cell names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The column there.
+    Place(usize),
+    /// A column that this header does not have.
+    Missing(Column),
 }
 
 /// The columns of a header being read.
@@ -395,6 +481,17 @@ mod tests {
         let told = "there is no column \"学号\", which --map says is UserId";
         assert_eq!(error.to_string(), told);
         let rules = Rules {
+            map: vec![
+                (Column::UserId, "学号".into()),
+                (Column::Nickname, " 学号".into()),
+            ],
+            ..Rules::default()
+        };
+        let names = ByteRecord::from(vec!["学号", "昵称"]);
+        let error = Header::parse(&names, &rules).unwrap_err();
+        let told = "--map says of column \" 学号\" that it is UserId and Nickname";
+        assert_eq!(error.to_string(), told);
+        let rules = Rules {
             ignored: vec!["*".into()],
             ..Rules::default()
         };
@@ -410,5 +507,26 @@ mod tests {
         let header = parse(&names).unwrap();
         assert_eq!(header.fed_back, Some(FedBack { run: 8 }));
         assert_eq!(header.own.len(), 2);
+    }
+
+    #[test]
+    fn a_header_in_the_middle_is_known_in_any_spelling_and_order() {
+        let header = parse(&["UserId", "Nickname", "Avatar"]).unwrap();
+        let of = |cells: &[&'static str]| header.likeness(|at| cells.get(at).map(|c| c.as_bytes()));
+        assert_eq!(of(&["UserId", "Nickname", "Avatar"]), Likeness::Repeated);
+        assert_eq!(of(&["用户ID", " NICK_NAME", "头像"]), Likeness::Repeated);
+        assert_eq!(of(&["Nickname", "UserId", "Avatar"]), Likeness::Another);
+        assert_eq!(of(&["userid", "avatar", ""]), Likeness::Another);
+        for row in [
+            ["u1", "张伟", ""],
+            ["nick", "Nick", ""],
+            ["name", "Ann", ""],
+        ] {
+            assert_eq!(of(&row), Likeness::Row, "{row:?}");
+        }
+        let header = parse(&["UserId", "Avatar"]).unwrap();
+        let cells = ["Nickname", "UserId"];
+        let found = header.likeness(|at| cells.get(at).map(|c| c.as_bytes()));
+        assert_eq!(found, Likeness::Another);
     }
 }

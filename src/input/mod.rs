@@ -28,7 +28,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use header::{Header, HeaderError};
+use header::{Header, HeaderError, Likeness};
 use lint::id::Habits;
 use records::{Layout, Record, RecordError, Records};
 use rules::Rules;
@@ -156,7 +156,12 @@ impl Source {
 
     /// Whether a record is no row: blank, or the header again.
     pub fn skips(&self, record: &Record<'_>) -> bool {
-        record.is_blank() || self.header.is_repeated_by(|at| record.cell(at))
+        record.is_blank() || self.likeness(record) == Likeness::Repeated
+    }
+
+    /// What a record is to the header.
+    fn likeness(&self, record: &Record<'_>) -> Likeness {
+        self.header.likeness(|at| record.cell(at))
     }
 
     /// Whether somebody wrote on while it was being read.

@@ -193,7 +193,11 @@ impl Opening<'_> {
 
     /// Decides what a file without a mark is; a copy of what is not UTF-8.
     fn decided(&mut self, file: &File, head: &[u8]) -> Result<Option<File>, InputError> {
-        if let Some(at) = memchr::memchr(0, head) {
+        let n_zeros = memchr::memchr_iter(0, head).count();
+        // In UTF-16 far more than a tenth; a few in UTF-8 are for their rows alone to be told.
+        let is_text =
+            n_zeros * 10 < head.len() && is_utf8(file, 0).map_err(|error| self.io(error))?;
+        if let Some(at) = memchr::memchr(0, head).filter(|_| !is_text) {
             let hint = match at % 2 {
                 0 => "if it is UTF-16 without a byte order mark: --encoding utf-16be",
                 _ => "if it is UTF-16 without a byte order mark: --encoding utf-16le",

@@ -149,7 +149,7 @@ impl<'r> Row<'r> {
                 return Err(Reason::NoUser);
             }
             id::id(user, source.habits, census, &mut hits);
-            if record.n_lines > MOST_LINES {
+            if record.n_lines > MOST_LINES || swallows(record, source) {
                 hits.add(Lint::ManyLines, Column::UserId);
             }
             let mut sets = PerField::default();
@@ -224,6 +224,25 @@ fn is_ragged(record: &Record<'_>, width: usize) -> bool {
             .is_some_and(|cell| !cell.trim_ascii().is_empty())
     };
     record.len() < width || (width..record.len()).any(is_filled)
+}
+
+/// Whether a cell holds what looks like the end of its row, and another row behind the break: a
+/// quote that was closed too late. A remark may well have a comma; it must have as many as a row.
+fn swallows(record: &Record<'_>, source: &Source) -> bool {
+    // The cells of a sheet need no quotes.
+    if record.n_lines == 1 || source.layout.is_sheet {
+        return false;
+    }
+    let header = &source.header;
+    (0..record.len()).any(|at| {
+        let cell = record.cell(at).unwrap_or_default();
+        let matters = [Some(header.user), header.nickname, header.avatar].contains(&Some(at));
+        let enough = if matters { 1 } else { header.width - 1 };
+        let mut lines = cell.split(|byte| matches!(byte, b'\r' | b'\n'));
+        let n_delimiters = |line: &[u8]| memchr::memchr_iter(source.layout.delimiter, line).count();
+        memchr::memchr2(b'\r', b'\n', cell).is_some()
+            && lines.any(|line| n_delimiters(line) >= enough)
+    })
 }
 
 /// The text of a cell, without blanks around it and, where that is wanted, without what Excel

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::findings::{Finding, Findings, Kind};
+use super::header::{HeaderError, Likeness};
 use super::lint::id::Census;
 use super::lint::{Level, Lint, shown};
 use super::records::{Record, Records};
@@ -260,13 +261,23 @@ impl Survey {
         let mut census = Census::default();
         let mut records = records_of(source)?;
         while let Some(record) = next(source, &mut records)? {
-            if source.skips(&record) {
-                let counted = match record.is_blank() {
-                    true => &mut self.blank_rows,
-                    false => &mut self.repeated_headers,
-                };
-                *counted += 1;
+            if record.is_blank() {
+                self.blank_rows += 1;
                 continue;
+            }
+            match source.likeness(&record) {
+                Likeness::Row => {}
+                Likeness::Repeated => {
+                    self.repeated_headers += 1;
+                    continue;
+                }
+                Likeness::Another => {
+                    return Err(InputError::Header {
+                        name: source.name.clone(),
+                        line: record.line,
+                        error: HeaderError::Another,
+                    });
+                }
             }
             let number = self.next_row()?;
             if number.is_multiple_of(4096) && stop.load(Ordering::Relaxed) {
@@ -296,16 +307,24 @@ impl Survey {
         if source.rules.allowed.has(Lint::UnusualId) {
             return Ok(census);
         }
+        let kind = Kind {
+            level: Lint::UnusualId.level(Column::UserId),
+            code: Lint::UnusualId.code(),
+            column: Some(Column::UserId),
+        };
         for outliers in census.outliers() {
-            let kind = Kind {
-                level: Lint::UnusualId.level(Column::UserId),
-                code: Lint::UnusualId.code(),
-                column: Some(Column::UserId),
-            };
             let line = self.lines.of(outliers.first);
             self.findings.add(kind, || Finding {
                 at: RowRef { file, line },
                 message: outliers.to_string(),
+                found: String::new(),
+            });
+        }
+        if let Some(first) = census.are_names() {
+            let line = self.lines.of(first);
+            self.findings.add(kind, || Finding {
+                at: RowRef { file, line },
+                message: format!("column {}: most ids are Chinese names, the first here (are the columns swapped?)", Column::UserId),
                 found: String::new(),
             });
         }

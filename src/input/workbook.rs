@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 
-use calamine::{DataRef, Reader, Xlsx, XlsxError};
+use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 use csv::ByteRecord;
 use zip::ZipArchive;
 
@@ -53,6 +53,14 @@ pub enum WorkbookError {
         /// What there is.
         found: Vec<String>,
     },
+    /// It is not plain which is meant.
+    #[error("{why}: say which with --sheet (one of {})", found.join(", "))]
+    WhichSheet {
+        /// What makes it so.
+        why: &'static str,
+        /// What there is.
+        found: Vec<String>,
+    },
     /// Too wide.
     #[error("has cells beyond column {MOST_COLUMNS}")]
     TooWide,
@@ -90,15 +98,53 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
     fits(file)?;
     let mut book = Xlsx::new(BufReader::new(file))?;
     let names = book.sheet_names();
+    let found = || names.iter().map(|name| format!("{name:?}")).collect();
     let wanted = match &rules.sheet {
         Some(wanted) => names.iter().find(|name| *name == wanted),
-        None => names.first(),
+        None => {
+            if let Some(why) = doubt(&mut book)? {
+                let found = found();
+                return Err(WorkbookError::WhichSheet { why, found });
+            }
+            names.first()
+        }
     };
     let Some(sheet) = wanted else {
         let wanted = rules.sheet.clone().unwrap_or_default();
-        let found = names.iter().map(|name| format!("{name:?}")).collect();
+        let found = found();
         return Err(WorkbookError::NoSheet { wanted, found });
     };
+    // Whether there are texts among the ids is known at the end only.
+    let ids = copy(&mut book, sheet, rules, false, &mut io::sink())?;
+    let is_mixed = ids.numbers && ids.texts;
+    copy(&mut book, sheet, rules, is_mixed, to)?;
+    let ids = match ids.numbers && !ids.texts {
+        true => " (its ids are numbers: zeros that only their format shows are not in them)",
+        false => "",
+    };
+    Ok(match names.len() {
+        1 => format!("sheet {sheet:?} of a workbook{ids}"),
+        n => format!("sheet {sheet:?} of a workbook, one of {n}{ids}"),
+    })
+}
+
+/// What the ids of a sheet are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ids {
+    numbers: bool,
+    texts: bool,
+}
+
+/// Writes a sheet as CSV. Where `are_mixed`, its ids are of both kinds: those that are numbers may have lost zeros at
+/// their front, and are written as no id may be.
+fn copy(
+    book: &mut Xlsx<BufReader<&File>>,
+    sheet: &str,
+    rules: &Rules,
+    are_mixed: bool,
+    to: &mut impl Write,
+) -> Result<Ids, WorkbookError> {
+    let mut ids = Ids::default();
     let mut sheet_as_csv = Sheet {
         to,
         rules,
@@ -107,6 +153,7 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
         cells: Vec::new(),
         user: None,
         has_header: false,
+        width: 0,
     };
     let mut cells = book.worksheet_cells_reader(sheet)?;
     while let Some(cell) = cells.next_cell()? {
@@ -119,7 +166,16 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
         }
         sheet_as_csv.go_to(row)?;
         let is_id = sheet_as_csv.user == Some(column as usize);
-        let text = text(cell.get_value(), is_id);
+        let text = text(cell.get_value(), is_id, are_mixed);
+        if is_id {
+            match cell.get_value() {
+                DataRef::Int(_) | DataRef::Float(_) => ids.numbers = true,
+                DataRef::String(_) | DataRef::SharedString(_) if !text.trim().is_empty() => {
+                    ids.texts = true
+                }
+                _ => {}
+            }
+        }
         let width = sheet_as_csv.cells.len().max(column as usize + 1);
         sheet_as_csv.cells.resize(width, String::new());
         sheet_as_csv.cells[column as usize] = text;
@@ -132,10 +188,30 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
         }
     }
     sheet_as_csv.end_row()?;
-    Ok(match names.len() {
-        1 => format!("sheet {sheet:?} of a workbook"),
-        n => format!("sheet {sheet:?} of a workbook, one of {n}"),
-    })
+    Ok(ids)
+}
+
+/// Why the first sheet may not be the one that is meant.
+fn doubt(book: &mut Xlsx<BufReader<&File>>) -> Result<Option<&'static str>, XlsxError> {
+    let sheets = book.sheets_metadata().to_vec();
+    let is_visible = |sheet: &calamine::Sheet| sheet.visible == SheetVisible::Visible;
+    if sheets.first().is_some_and(|first| !is_visible(first)) {
+        return Ok(Some("the first sheet is hidden"));
+    }
+    let mut n_filled = 0;
+    for sheet in sheets.iter().filter(|sheet| is_visible(sheet)) {
+        if sheet.typ != SheetType::WorkSheet {
+            continue;
+        }
+        let mut cells = book.worksheet_cells_reader(&sheet.name)?;
+        while let Some(cell) = cells.next_cell()? {
+            if !matches!(cell.get_value(), DataRef::Empty) {
+                n_filled += 1;
+                break;
+            }
+        }
+    }
+    Ok((n_filled > 1).then_some("several sheets have something in them"))
 }
 
 /// Unpacks all parts to nowhere, before any of them is held in memory: what a zip file says of their
@@ -205,6 +281,8 @@ struct Sheet<'s, W> {
     /// The column of the ids, once the header is read.
     user: Option<usize>,
     has_header: bool,
+    /// The header's cells: a row's blank last ones don't stand in the sheet.
+    width: usize,
 }
 
 impl<W: Write> Sheet<'_, W> {
@@ -221,10 +299,13 @@ impl<W: Write> Sheet<'_, W> {
             self.cells.clear();
             return self.to.write_all(b"\n");
         }
+        let width = self.cells.len().max(self.width);
+        self.cells.resize(width, String::new());
         let record: ByteRecord = self.cells.drain(..).map(String::into_bytes).collect();
         self.written += (record.as_slice().len() + record.len()) as u64;
         if !self.has_header {
             self.has_header = true;
+            self.width = width;
             // One that does not fit is told by who reads it next.
             self.user = Header::parse(&record, self.rules)
                 .ok()
@@ -236,12 +317,12 @@ impl<W: Write> Sheet<'_, W> {
     }
 }
 
-fn text(value: &DataRef<'_>, is_id: bool) -> String {
+fn text(value: &DataRef<'_>, is_id: bool, are_mixed: bool) -> String {
     match value {
         DataRef::String(text) => text.clone(),
         DataRef::SharedString(text) => (*text).into(),
-        DataRef::Int(number) => self::number(*number as f64, is_id),
-        DataRef::Float(number) => self::number(*number, is_id),
+        DataRef::Int(number) => self::number(*number as f64, is_id, are_mixed),
+        DataRef::Float(number) => self::number(*number, is_id, are_mixed),
         DataRef::Bool(true) => "TRUE".into(),
         DataRef::Bool(false) => "FALSE".into(),
         DataRef::DateTime(time) => {
@@ -257,9 +338,9 @@ fn text(value: &DataRef<'_>, is_id: bool) -> String {
     }
 }
 
-fn number(number: f64, is_id: bool) -> String {
+fn number(number: f64, is_id: bool, are_mixed: bool) -> String {
     let is_exact = number.fract() == 0.0 && number.abs() < EXACT;
-    if is_exact || !is_id {
+    if !is_id || (is_exact && !are_mixed) {
         return number.to_string();
     }
     // As Excel writes it: the exponent has a sign.

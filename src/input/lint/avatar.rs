@@ -21,7 +21,7 @@ pub fn avatar<'t>(text: &'t str, encode: bool, hits: &mut Hits) -> Cow<'t, str> 
         return text.into();
     }
     let url = match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
+        Ok(url) if is_of_the_web(&url, text) => url,
         _ => {
             hits.add(Lint::NotAnAddress, column);
             return text.into();
@@ -44,6 +44,16 @@ pub fn avatar<'t>(text: &'t str, encode: bool, hits: &mut Hits) -> Cow<'t, str> 
     }
     hits.add(Lint::UnencodedAddress, column);
     text.into()
+}
+
+/// With http or https, the slashes that a browser would put in, and nobody's password.
+fn is_of_the_web(url: &Url, text: &str) -> bool {
+    let rest = text.get(url.scheme().len()..).unwrap_or_default();
+    matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && rest.starts_with("://")
+        && url.username().is_empty()
+        && url.password().is_none()
 }
 
 /// An address as nearly all are, told without parsing it: https, a public name in lower case, and

@@ -29,7 +29,7 @@ pub fn id(text: &str, habits: Habits, census: Option<(&mut Census, u32)>, hits: 
             hits.add(Lint::InvisibleCharacter, column);
         }
     }
-    if is_scientific(text) {
+    if classes & DIGIT != 0 && (is_scientific(text) || is_formatted(text)) {
         hits.add(Lint::ScientificNotation, column);
     }
     let is_date = classes & (DASH | HIGH) != 0 && classes & DIGIT != 0 && is_date(text);
@@ -41,24 +41,43 @@ pub fn id(text: &str, habits: Habits, census: Option<(&mut Census, u32)>, hits: 
         hits.add(Lint::PrecisionLost, column);
     }
     if let Some((census, row)) = census {
-        census.count(row, text.len(), classes, is_date, ends_in_zeros);
+        census.count(row, text, classes, is_date, ends_in_zeros);
     }
 }
 
-/// `1.23E+10`, as Excel writes it; `1e+10`, as others do. Without a sign it may be an id.
+/// `1.23E+10`, as Excel writes it; `1,23E+10`, as it does in other countries; `1e+10`, as others do.
+/// Without a sign before the exponent it may be an id.
 fn is_scientific(text: &str) -> bool {
     const LONGEST: usize = 24;
-    let bytes = text.as_bytes();
-    if bytes.len() > LONGEST || !bytes[0].is_ascii_digit() {
+    if text.len() > LONGEST {
         return false;
     }
     let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else {
         return false;
     };
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let fraction = mantissa[1..].strip_prefix('.');
-    let is_mantissa = mantissa.len() == 1 || fraction.is_some_and(all_digits);
+    let mantissa = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
+    let is_mantissa = match mantissa.split_once(['.', ',']) {
+        Some((whole, fraction)) => all_digits(whole) && all_digits(fraction),
+        None => all_digits(mantissa),
+    };
     is_mantissa && exponent.strip_prefix(['+', '-']).is_some_and(all_digits)
+}
+
+/// `123.0`, as pandas and some exports write a whole number; `1,234`, as Excel shows one.
+fn is_formatted(text: &str) -> bool {
+    let Some((whole, fraction)) = text.split_once(['.', ',']) else {
+        return false;
+    };
+    let are_thousands = || {
+        let mut groups = fraction.split(',');
+        whole.len() <= 3 && groups.all(|group| group.len() == 3 && all_digits(group))
+    };
+    let is_whole = all_digits(fraction) && fraction.bytes().all(|digit| digit == b'0');
+    all_digits(whole) && (is_whole || (text.contains(',') && are_thousands()))
+}
+
+fn all_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_boolean(text: &str) -> bool {
@@ -118,6 +137,9 @@ fn ends_in_zeros(digits: &str) -> bool {
 pub struct Census {
     ids: u64,
     dates: u64,
+    /// Ids of nothing but Chinese, and the first one's row.
+    names: u64,
+    first_name: Option<u32>,
     /// Ids with zeros behind the fifteenth digit, and how many there would be by chance.
     zeros: u64,
     zeros_by_chance: f64,
@@ -168,6 +190,8 @@ impl Default for Census {
         Self {
             ids: 0,
             dates: 0,
+            names: 0,
+            first_name: None,
             zeros: 0,
             zeros_by_chance: 0.0,
             shapes: [[(0, 0); LONGEST + 1]; KINDS.len()],
@@ -176,7 +200,8 @@ impl Default for Census {
 }
 
 impl Census {
-    fn count(&mut self, row: u32, length: usize, classes: u8, is_date: bool, ends_in_zeros: bool) {
+    fn count(&mut self, row: u32, text: &str, classes: u8, is_date: bool, ends_in_zeros: bool) {
+        let length = text.len();
         let kind = match classes {
             DIGIT => 0,
             LETTER => 1,
@@ -190,6 +215,10 @@ impl Census {
         shape.0 += 1;
         self.ids += 1;
         self.dates += u64::from(is_date);
+        if classes & HIGH != 0 && text.chars().all(|c| ('\u{4E00}'..='\u{9FFF}').contains(&c)) {
+            self.names += 1;
+            self.first_name.get_or_insert(row);
+        }
         self.zeros += u64::from(ends_in_zeros);
         if classes == DIGIT && length > 15 {
             self.zeros_by_chance += 0.1_f64.powi(length as i32 - 15);
@@ -203,6 +232,11 @@ impl Census {
             dates: self.ids >= 10 && self.dates * 2 > self.ids,
             zeros: self.zeros >= 3 && self.zeros as f64 > 5.0 * self.zeros_by_chance,
         }
+    }
+
+    /// The row of the first id that is a Chinese name, where most are.
+    pub fn are_names(&self) -> Option<u32> {
+        self.first_name.filter(|_| self.names * 2 > self.ids)
     }
 
     /// Ids that don't look like 99 of 100 others; and shorter ones where all are digits and most of

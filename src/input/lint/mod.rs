@@ -41,7 +41,7 @@ pub enum Lint {
     DamagedText,
     /// `#N/A` and the like.
     ExcelError,
-    /// `1.23E+10`.
+    /// `1.23E+10`, `123.0`, `1,234`.
     ScientificNotation,
     /// Zeros behind the fifteenth digit, in many ids.
     PrecisionLost,
@@ -57,7 +57,7 @@ pub enum Lint {
     InvisibleCharacter,
     /// A line break within a cell.
     LineBreak,
-    /// A row over more than three lines.
+    /// A row over more than three lines, or with another row within a cell.
     ManyLines,
     /// `１２３`.
     FullWidth,
@@ -176,7 +176,9 @@ impl Lint {
             Self::ControlCharacter => "expected text without control characters",
             Self::InvisibleCharacter => "expected only characters that can be seen",
             Self::LineBreak => "expected one line",
-            Self::ManyLines => "expected at most 3 lines: is a quote (\") closed too late?",
+            Self::ManyLines => {
+                "expected at most 3 lines, and no other row in them: is a quote (\") closed too late?"
+            }
             Self::FullWidth => "expected the plain letters and digits of the id",
             Self::SmartQuotes => "expected straight quotes (\") around a cell, or none",
             Self::LostCharacters => "was an emoji or a rare character replaced by ? on the way?",
@@ -268,8 +270,9 @@ const CLASSES: [u8; 256] = {
             b'?' => QUESTION,
             0..=0x1F | 0x7F => CONTROL | NOT_IN_URL,
             b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => NOT_IN_URL,
-            // U+0080.., U+061C, U+180E, U+2000.., U+3000 and U+3164, U+E000..
-            0xC2 | 0xD8 | 0xE1 | 0xE2 | 0xE3 | 0xEE | 0xEF => HIGH | SUSPECT,
+            // U+0080.., U+034F, U+061C, U+115F.., U+2000.., U+3000 and U+3164, U+E000.., U+FE00..,
+            // U+1BCA0.., U+E0000..
+            0xC2 | 0xCD | 0xD8 | 0xE1 | 0xE2 | 0xE3 | 0xEE | 0xEF | 0xF0 | 0xF3 => HIGH | SUSPECT,
             0x80.. => HIGH,
             _ => 0,
         };
@@ -324,7 +327,10 @@ fn any(text: &str, classes: u8, column: Column, hits: &mut Hits) {
                 c if is_lost(c) => hits.add(Lint::DamagedText, column),
                 c if is_control(c) => hits.add(Lint::ControlCharacter, column),
                 // They hold an emoji together, and shape letters of some scripts.
-                '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' if column == Column::Nickname => {
+                '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}'
+                    if column == Column::Nickname => {}
+                // The flags of England and its neighbours are spelt with them.
+                '\u{E0020}'..='\u{E007F}' if column == Column::Nickname && text.contains('🏴') => {
                 }
                 c if is_unseen(c) => hits.add(Lint::InvisibleCharacter, column),
                 _ => {}
@@ -416,12 +422,16 @@ fn is_lost(c: char) -> bool {
     c == char::REPLACEMENT_CHARACTER || damage::is_private(c)
 }
 
-/// Nobody sees it, and it turns nothing.
+/// Nobody sees it, and it turns nothing: what Unicode's DerivedCoreProperties.txt (16.0) calls
+/// `Default_Ignorable_Code_Point`, without what [`is_control`] has.
 fn is_unseen(c: char) -> bool {
     matches!(
         c,
-        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}'
-            | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2065}'
+            | '\u{206A}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
+            | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
     )
 }
 

@@ -30,6 +30,17 @@ fn ids_that_excel_or_a_keyboard_changed_are_found() {
         ("5E+17", "scientific notation"),
         ("1e+05", "scientific notation"),
         ("2.5E-1", "scientific notation"),
+        ("1,23E+10", "scientific notation"),
+        ("-1.2E+5", "scientific notation"),
+        ("12.3E+9", "scientific notation"),
+        ("123.0", "scientific notation"),
+        ("45352,00", "scientific notation"),
+        ("1,234", "scientific notation"),
+        ("12,345,678", "scientific notation"),
+        ("12\u{115F}3", "invisible character"),
+        ("12\u{34F}3", "invisible character"),
+        ("12\u{E0041}3", "invisible character"),
+        ("12\u{1D173}3", "invisible character"),
         ("2026/3/1", "date or boolean"),
         ("2026-03-01 08:30", "date or boolean"),
         ("3月1日", "date or boolean"),
@@ -60,6 +71,11 @@ fn ids_that_excel_or_a_keyboard_changed_are_found() {
         "1E5",
         "12E34",
         "0x1F",
+        "12E3.4",
+        "1.2.0",
+        "1.5",
+        "1234,567",
+        "1,23",
         "007",
         "510322199001015000",
         "li.na-7_b@x",
@@ -107,6 +123,8 @@ fn nicknames_that_are_none_are_found() {
         "Who?",
         "👨‍👩‍👧",
         "❤\u{FE0F}",
+        "🏴\u{E0067}\u{E0062}\u{E007F}",
+        "葛\u{E0100}",
         "N",
         "Nan",
         "Na",
@@ -132,6 +150,11 @@ fn addresses_are_judged_as_addresses() {
         ("data:image/png;base64,AA", "not an address"),
         ("file:///C:/a.png", "not an address"),
         ("//cdn.example.com/a.png", "not an address"),
+        ("https:/cdn.example.com/a.png", "not an address"),
+        ("https:cdn.example.com/a.png", "not an address"),
+        ("https:\\\\cdn.example.com/a.png", "not an address"),
+        ("https://ann:secret@cdn.example.com/a.png", "not an address"),
+        ("https://ann@cdn.example.com/a.png", "not an address"),
         ("http://cdn.example.com/a.png", "plain http"),
         ("https://192.168.1.7/a.png", "private host"),
         ("https://[::1]/a.png", "private host"),
@@ -154,6 +177,7 @@ fn addresses_are_judged_as_addresses() {
         "https://cdn.example.com/a/17.png?v=3&w=200",
         "https://cdn.example.com:8443/a.png",
         "https://CDN.example.com/a.png",
+        "HTTPS://cdn.example.com/a@b.png",
         "https://cdn.example.com",
         "https://8.8.8.8/a.png",
     ] {
@@ -284,6 +308,14 @@ fn ids_that_look_unlike_the_others_are_listed() {
     assert!(!told(cut.collect()).is_empty());
     let mixed = (0..200).map(|n: u32| format!("{:x}", n * n * n));
     assert!(told(mixed.collect()).is_empty());
+}
+
+#[test]
+fn where_most_ids_are_names_that_is_told() {
+    let ids = |texts: &[&str]| census(texts.iter().map(|text| (*text).into())).are_names();
+    assert_eq!(ids(&["u3", "张伟", "李娜"]), Some(1));
+    assert_eq!(ids(&["u3", "u4", "李娜"]), None);
+    assert_eq!(ids(&["学生1", "学生2"]), None);
 }
 
 #[test]
