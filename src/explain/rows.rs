@@ -124,7 +124,7 @@ pub static ROWS: &[RowEntry] = &[
     entry(
         "many lines",
         Outcome::Invalid,
-        "the row goes over more than three lines, or has what separates cells beside a break: other rows may be within it",
+        "the row goes over many lines, or a cell looks like rows: others may be swallowed",
         "look for a quote that is closed too late; --allow many-lines if it is right",
     ),
     entry(
