@@ -152,7 +152,7 @@ pub static ROWS: &[RowEntry] = &[
     entry(
         "not an address",
         Outcome::Invalid,
-        "an avatar is no address that begins with http:// or https://, or it has a name or password in it",
+        "an avatar is no plain address that begins with http:// or https://",
         "put in the picture's full address",
     ),
     warning(
@@ -192,7 +192,7 @@ pub static ROWS: &[RowEntry] = &[
     ),
     warning(
         "unusual id",
-        "an id is of another length or of other characters than nearly all others of its file, or most are Chinese names",
+        "an id differs in length or characters from nearly all of its file, or most are Chinese names",
         "look whether zeros were lost at its front or something was typed by hand",
     ),
     entry(
