@@ -29,6 +29,7 @@ use lcic_sync::tencent::client::{HttpSettings, HttpTransport};
 use lcic_sync::tencent::credentials::{Credentials, Keyring};
 use lcic_sync::tencent::endpoint::Endpoint;
 use lcic_sync::tencent::sign::{Payload, Signer, Unsigned};
+use tempfile::NamedTempFile;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use url::Url;
@@ -57,10 +58,11 @@ fn main() {
         .thread_keep_alive(Duration::from_secs(3600))
         .build()
         .expect("a runtime");
+    let input = write_input(calls);
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let bare = measured(&theirs, || bare_loop(&runtime, &service, calls));
-        let whole = measured(&theirs, || whole_run(&runtime, &service, calls));
+        let whole = measured(&theirs, || whole_run(&runtime, &service, &input, calls));
         rounds.push([bare, whole]);
     }
     let per_call = |cost: Duration| cost.as_secs_f64() * 1e6 / calls as f64;
@@ -199,16 +201,21 @@ fn bare_loop(runtime: &Runtime, service: &Running, calls: u64) {
     });
 }
 
-fn whole_run(runtime: &Runtime, service: &Running, calls: u64) {
-    let dir = tempfile::tempdir().expect("a temporary directory");
+fn write_input(calls: u64) -> NamedTempFile {
     let mut text = "UserId,Nickname,Avatar\n".to_owned();
     for n in 0..calls {
         text += &format!("whole{n},张伟{n},https://cdn.example.com/a/{n}.png\n");
     }
-    let path = dir.path().join("users.csv");
-    std::fs::write(&path, text).expect("room on the disk");
+    let file = NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), text).expect("room on the disk");
+    file
+}
+
+fn whole_run(runtime: &Runtime, service: &Running, input: &NamedTempFile, calls: u64) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
     let (mut ledger, _) = Ledger::open(&dir.path().join("ledger")).expect("a new ledger");
-    let source = Source::open(path.to_str().expect("a plain path"), dir.path()).expect("CSV");
+    let source =
+        Source::open(input.path().to_str().expect("a plain path"), dir.path()).expect("CSV");
     let stop = AtomicBool::new(false);
     let survey = Survey::take(vec![source], ledger.keys().clone(), &stop).expect("CSV");
     let number = |id: &str| ledger.run_number(id).expect("a ledger");
@@ -225,13 +232,14 @@ fn whole_run(runtime: &Runtime, service: &Running, calls: u64) {
         counts: plan.settled,
     };
     ledger.begin_run(&run, &plan.closes).expect("a ledger");
+    let rate = Rate::per_second(Rate::MAX).expect("the fastest");
     let limits = Limits {
-        rate: Rate::per_second(Rate::MAX).expect("the fastest"),
+        rate,
         concurrency: CONCURRENCY,
         max_attempts: 5,
         max_outage: Duration::from_secs(60),
-        window: 8192,
-        runway: 4096,
+        window: Limits::window_at(rate, CONCURRENCY),
+        runway: Limits::runway_at(rate),
         seed: 1,
     };
     runtime.block_on(async {

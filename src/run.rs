@@ -38,9 +38,9 @@ use crate::tencent::client::Transport;
 /// much of what is known, and a slow disk has ten commits a second to do at most.
 const LINGER: Duration = Duration::from_millis(100);
 /// So many records don't wait for more.
-const ENOUGH_FOR_A_COMMIT: usize = 2048;
+const ENOUGH_FOR_A_COMMIT: usize = 4096;
 /// With so many records in memory nothing more is read until the disk has caught up.
-const ENOUGH_UNRECORDED: usize = 4096;
+const ENOUGH_UNRECORDED: usize = 8192;
 /// Waits shorter than this are not worth telling.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
 

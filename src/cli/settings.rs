@@ -262,8 +262,8 @@ impl Settings {
                 concurrency,
                 max_attempts: max_attempts.map_or(DEFAULT_MAX_ATTEMPTS, |attempts| attempts as u32),
                 max_outage,
-                window: window(rate, concurrency),
-                runway: runway(rate),
+                window: Limits::window_at(rate, concurrency),
+                runway: Limits::runway_at(rate),
                 seed: seed.unwrap_or_else(|| environment.entropy()),
             },
             timeout,
@@ -325,18 +325,6 @@ pub(super) fn check_files(files: &[String]) -> Result<(), SettingsError> {
         return Err(SettingsError::StandardInputTwice);
     }
     Ok(())
-}
-
-/// Changes whose doubt is written ahead: a second's worth, so that the record never makes a call
-/// wait and can commit in large groups where the pace is high, and a kill leaves little in doubt
-/// where it is not.
-fn runway(rate: Rate) -> usize {
-    (rate.get().ceil() as usize).clamp(16, 4096)
-}
-
-/// Changes in memory: those ahead, those in flight, and room for many that wait to be tried again.
-fn window(rate: Rate, concurrency: usize) -> usize {
-    runway(rate) + concurrency + 2048
 }
 
 /// A length of time by its flag.

@@ -28,6 +28,21 @@ pub struct Limits {
     pub seed: u64,
 }
 
+impl Limits {
+    /// The runway that fits a pace: a second's worth, so that the record can commit in large
+    /// groups where the pace is high, and a kill leaves little in doubt where it is not. Beyond
+    /// 8,192 a commit gets no cheaper by call (BENCHMARKS.md).
+    pub fn runway_at(rate: Rate) -> usize {
+        (rate.get().ceil() as usize).clamp(16, 8192)
+    }
+
+    /// The window that fits a pace: the changes ahead, those in flight, those whose outcome is on
+    /// its way to disk, and room for many that wait to be tried again.
+    pub fn window_at(rate: Rate, concurrency: usize) -> usize {
+        Self::runway_at(rate) + concurrency + 2048
+    }
+}
+
 /// The number of a change within a run, in the order in which changes came; also the mark that
 /// tells up to where doubt is durable.
 pub type Mark = u64;

@@ -144,6 +144,7 @@ impl Ledger {
         ledger.db.pragma_update(None, "journal_mode", "WAL")?;
         ledger.db.pragma_update(None, "synchronous", "FULL")?;
         ledger.db.pragma_update(None, "cache_size", -16_384)?;
+        ledger.db.pragma_update(None, "wal_autocheckpoint", 4096)?;
         Ok((ledger, is_new))
     }
 

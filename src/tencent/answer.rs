@@ -16,11 +16,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::codes::{self, Class};
+use super::http;
 use crate::model::{FatalCause, Fault, Passing, Verdict};
 
 /// How many characters of a message are kept: enough for every message seen, and a result line
@@ -38,8 +40,8 @@ const SIGNATURE_EXPIRE: &str = "AuthFailure.SignatureExpire";
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// The answer's `Date`.
-    pub date: Option<DateTime<Utc>>,
+    /// The answer's `Date`, as it came: one of thousands is ever read.
+    pub date: Option<HeaderValue>,
     /// How long the answer asks us to wait. Whoever waits puts a cap on it.
     pub retry_after: Option<Duration>,
     /// The body, whatever it is; empty when it was over the bound.
@@ -130,6 +132,11 @@ impl Reply {
             clock: ClockNote::Untouched,
             keys: KeysNote::Untouched,
         }
+    }
+
+    /// The moment at which it was given, by the clock of who gave it.
+    pub fn given_at(&self) -> Option<DateTime<Utc>> {
+        self.date.as_ref().and_then(http::moment)
     }
 
     /// What it means for how calls are made.
@@ -465,7 +472,16 @@ fn text(value: Option<&Value>) -> String {
 /// `text` on one line of at most `length` characters, without anything that steers a terminal or
 /// hides what is written (control characters, line separators, changes of direction).
 pub(super) fn plain(text: &str, length: usize) -> String {
-    let mut kept = text.trim().chars().filter_map(|c| match c {
+    // Nearly all are.
+    let text = text.trim();
+    if text.len() <= length
+        && text
+            .bytes()
+            .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+    {
+        return text.to_owned();
+    }
+    let mut kept = text.chars().filter_map(|c| match c {
         '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
         '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => None,
         c if c.is_control() => None,

@@ -25,7 +25,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER,
 };
 use reqwest::{Client, ClientBuilder, Method, Request, Response, Url};
 use serde::Serialize;
@@ -192,11 +193,10 @@ impl HttpTransport {
             }
         };
         let headers = response.headers();
-        let date = http::date(headers);
+        let asked_at = || http::date(headers).unwrap_or_else(|| self.skew.now().at);
         Ok(Reply {
-            date,
-            retry_after: text(headers, &RETRY_AFTER)
-                .and_then(|wish| retry_after(wish, date.unwrap_or_else(|| self.skew.now().at))),
+            date: headers.get(DATE).cloned(),
+            retry_after: text(headers, &RETRY_AFTER).and_then(|wish| retry_after(wish, asked_at())),
             oversized,
             redirected_to: text(headers, &LOCATION)
                 .and_then(|target| self.url.join(target).ok())
@@ -233,7 +233,7 @@ impl HttpTransport {
             .map_err(|error| call_error(&error, self.proxy()))?;
         let mut reply = self.read(response).await?;
         match reply.said() {
-            Said::ClockWrong => reply.clock = self.skew.doubted(moment, reply.date),
+            Said::ClockWrong => reply.clock = self.skew.doubted(moment, reply.given_at()),
             Said::KeysRefused(doubt) => reply.keys = self.doubted(&keys, doubt).await?,
             Said::Accepted => keys.accepted(),
             Said::Other => {}

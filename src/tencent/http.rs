@@ -8,7 +8,7 @@ use std::sync::Once;
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use reqwest::header::{DATE, HeaderMap};
+use reqwest::header::{DATE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, ClientBuilder, Response, redirect, retry};
 
 /// Who we say we are.
@@ -90,7 +90,12 @@ pub async fn body(response: &mut Response) -> Result<Option<Bytes>, reqwest::Err
 
 /// The moment at which an answer was given, by the clock of who gave it.
 pub fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
-    headers.get(DATE)?.to_str().ok().and_then(http_date)
+    moment(headers.get(DATE)?)
+}
+
+/// The moment that a `Date` means.
+pub fn moment(date: &HeaderValue) -> Option<DateTime<Utc>> {
+    date.to_str().ok().and_then(http_date)
 }
 
 /// Reads a date as HTTP writes it.

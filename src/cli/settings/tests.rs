@@ -397,12 +397,12 @@ fn the_runway_is_a_second_long_and_the_window_holds_it_and_the_calls_in_flight()
         (0.1, 1, 16),
         (20.0, 64, 20),
         (500.5, 64, 501),
-        (1_000_000.0, 64, 4096),
+        (1_000_000.0, 64, 8192),
     ];
     for (rate, concurrency, expected) in table {
         let rate = Rate::per_second(rate).unwrap();
-        assert_eq!(runway(rate), expected, "{rate:?}");
-        assert!(window(rate, concurrency) >= expected + concurrency);
+        assert_eq!(Limits::runway_at(rate), expected, "{rate:?}");
+        assert!(Limits::window_at(rate, concurrency) >= expected + concurrency);
     }
 }
 

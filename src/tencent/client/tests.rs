@@ -120,11 +120,11 @@ async fn what_the_headers_of_an_answer_say_is_read() {
     let transport = transport(&server.settings(None));
     let reply = transport.modify(user(), values()).await.unwrap();
     assert_eq!(reply.retry_after, Some(Duration::from_secs(7)));
-    assert_eq!(reply.date, Some(moment(NOON)));
+    assert_eq!(reply.given_at(), Some(moment(NOON)));
     let reply = transport.modify(user(), values()).await.unwrap();
     assert_eq!(reply.retry_after, Some(Duration::from_secs(60)));
     let reply = transport.modify(user(), values()).await.unwrap();
-    assert_eq!((reply.retry_after, reply.date), (None, None));
+    assert_eq!((reply.retry_after, reply.given_at()), (None, None));
 }
 
 #[test]

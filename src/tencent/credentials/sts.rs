@@ -2,7 +2,9 @@
 //! keys already, AssumeRoleWithWebIdentity for a pod of TKE.
 
 use chrono::DateTime;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue,
+};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -118,7 +120,7 @@ impl Call<'_> {
             let moment = reach.skew.now();
             let reply = self.send(reach, moment.at).await?;
             if reply.said() == Said::ClockWrong {
-                let note = reach.skew.doubted(moment, reply.date);
+                let note = reach.skew.doubted(moment, reply.given_at());
                 if note != ClockNote::Untouched {
                     continue;
                 }
@@ -140,7 +142,7 @@ impl Call<'_> {
             .map_err(failed)?;
         let body = http::body(&mut response).await.map_err(failed)?;
         Ok(Reply {
-            date: http::date(response.headers()),
+            date: response.headers().get(DATE).cloned(),
             ..Reply::new(response.status().as_u16(), body.unwrap_or_default())
         })
     }
@@ -226,7 +228,7 @@ fn read(reply: &Reply, sent_at: DateTime<chrono::Utc>) -> Result<Fresh, RefreshE
     let credentials =
         Credentials::new(&keys.tmp_secret_id, &keys.tmp_secret_key, Some(&keys.token))
             .map_err(|flaw| silent(&format!("a key of which a part {flaw}")))?;
-    let life = Life::of_role(expires_at, reply.date.unwrap_or(sent_at))?;
+    let life = Life::of_role(expires_at, reply.given_at().unwrap_or(sent_at))?;
     Ok(Fresh {
         credentials,
         life: Some(life),
