@@ -153,7 +153,7 @@ fn make(dir: &Path, rows: u64) {
     for n in 0..rows {
         let user = format!("2kJJBH6G1dfBFUJqX{n:010}");
         let nickname = format!("张伟{n}");
-        let avatar = format!("https://cdn.example.com/avatars/2026/{n:08x}{n:08x}.png?v=3");
+        let avatar = format!("https://cdn.example.com/avatars/school7/2026/{n:08x}{n:08x}.png?v=3");
         writeln!(file, "{user},{nickname},{avatar}").expect("room on the disk");
         records
             .settlements

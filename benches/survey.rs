@@ -44,7 +44,7 @@ fn write_file(path: &Path, rows: u32) -> u64 {
     for n in 0..rows {
         writeln!(
             file,
-            "2kJJBH6G1dfBFUJqX{n:010},张伟{n},https://cdn.example.com/avatars/2026/{n:08x}{n:08x}.png?v=3"
+            "2kJJBH6G1dfBFUJqX{n:010},张伟{n},https://cdn.example.com/avatars/school7/2026/{n:08x}{n:08x}.png?v=3"
         )
         .expect("room on the disk");
     }

@@ -195,8 +195,8 @@ impl Opening<'_> {
     fn decided(&mut self, file: &File, head: &[u8]) -> Result<Option<File>, InputError> {
         let n_zeros = memchr::memchr_iter(0, head).count();
         // In UTF-16 far more than a tenth; a few in UTF-8 are for their rows alone to be told.
-        let is_text =
-            n_zeros * 10 < head.len() && is_utf8(file, 0).map_err(|error| self.io(error))?;
+        let is_utf8 = is_utf8(file, 0).map_err(|error| self.io(error))?;
+        let is_text = n_zeros * 10 < head.len() && is_utf8;
         if let Some(at) = memchr::memchr(0, head).filter(|_| !is_text) {
             let hint = match at % 2 {
                 0 => "if it is UTF-16 without a byte order mark: --encoding utf-16be",
@@ -204,7 +204,7 @@ impl Opening<'_> {
             };
             return Err(self.is("holds bytes that are no text", hint));
         }
-        if is_utf8(file, 0).map_err(|error| self.io(error))? {
+        if is_utf8 {
             return Ok(None);
         }
         let census = Census::of(file, 0).map_err(|error| self.io(error))?;

@@ -142,8 +142,11 @@ fn expires(query: &str) -> bool {
     pairs.any(|pair| {
         let end = pair.iter().position(|byte| *byte == b'=');
         let name = &pair[..end.unwrap_or(pair.len())];
-        NAMES
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+        // Nearly all names are told by their first letter.
+        let first = name.first().map_or(0, u8::to_ascii_lowercase);
+        b"exqsa".contains(&first)
+            && NAMES
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
     })
 }

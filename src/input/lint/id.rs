@@ -52,9 +52,10 @@ fn is_scientific(text: &str) -> bool {
     if text.len() > LONGEST {
         return false;
     }
-    let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else {
+    let Some(at) = memchr::memchr2(b'E', b'e', text.as_bytes()) else {
         return false;
     };
+    let (mantissa, exponent) = (&text[..at], &text[at + 1..]);
     let mantissa = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
     let is_mantissa = match mantissa.split_once(['.', ',']) {
         Some((whole, fraction)) => all_digits(whole) && all_digits(fraction),
@@ -65,9 +66,10 @@ fn is_scientific(text: &str) -> bool {
 
 /// `123.0`, as pandas and some exports write a whole number; `1,234`, as Excel shows one.
 fn is_formatted(text: &str) -> bool {
-    let Some((whole, fraction)) = text.split_once(['.', ',']) else {
+    let Some(at) = memchr::memchr2(b'.', b',', text.as_bytes()) else {
         return false;
     };
+    let (whole, fraction) = (&text[..at], &text[at + 1..]);
     let are_thousands = || {
         let mut groups = fraction.split(',');
         whole.len() <= 3 && groups.all(|group| group.len() == 3 && all_digits(group))
