@@ -201,7 +201,7 @@ enum Look {
 }
 
 async fn look(transport: &impl Transport, user: &UserId, given: &Values) -> Look {
-    let result = transport.describe(user.clone()).await;
+    let result = transport.describe(user).await;
     match (verdict(&result), result) {
         (Verdict::Accepted { .. }, Ok(reply)) => {
             let shown = profile(&reply);

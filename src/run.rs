@@ -311,9 +311,7 @@ impl<T: Transport> Running<T> {
                     permit: ticket.permit(),
                     attempt: ticket.attempt(),
                 });
-            let result = transport
-                .modify(change.user.clone(), change.send.clone())
-                .await;
+            let result = transport.modify(&change.user, &change.send).await;
             let corrected = match &result {
                 Ok(reply) => corrected_seconds(&reply.clock),
                 Err(_) => None,

@@ -62,7 +62,7 @@ async fn traces_of_calls_tell_no_secret_and_no_name() {
             avatar: Some("https://cdn.example.com/hush-avatar.png".into()),
         };
         let user = UserId::new("hush-user").unwrap();
-        let result = transport.modify(user, send).await;
+        let result = transport.modify(&user, &send).await;
         told += &format!("{result:?}\n{:?}\n", verdict(&result));
         if let Err(error) = result {
             told += &format!("{error}\n");

@@ -8,11 +8,11 @@ use crate::tencent::answer::{CallError, CallErrorKind, Reply};
 struct Shows(Mutex<VecDeque<Result<&'static str, CallErrorKind>>>);
 
 impl Transport for Shows {
-    async fn modify(&self, _: UserId, _: Values) -> Result<Reply, CallError> {
+    async fn modify(&self, _: &UserId, _: &Values) -> Result<Reply, CallError> {
         unreachable!("reading changes nothing")
     }
 
-    async fn describe(&self, _: UserId) -> Result<Reply, CallError> {
+    async fn describe(&self, _: &UserId) -> Result<Reply, CallError> {
         let mut shows = self.0.lock().unwrap();
         let next = match shows.len() {
             1 => *shows.front().unwrap(),

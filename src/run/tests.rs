@@ -111,16 +111,16 @@ impl<F> Scripted<F> {
 }
 
 impl<F: Fn(usize, &str, &Values) -> Say + Send + Sync + 'static> Transport for Scripted<F> {
-    async fn modify(&self, user: UserId, send: Values) -> Result<Reply, CallError> {
+    async fn modify(&self, user: &UserId, send: &Values) -> Result<Reply, CallError> {
         let number = {
             let mut calls = self.calls.lock().unwrap();
-            calls.push((user.as_str().to_owned(), shown(&send)));
+            calls.push((user.as_str().to_owned(), shown(send)));
             calls.len()
         };
-        (self.script)(number, user.as_str(), &send).say().await
+        (self.script)(number, user.as_str(), send).say().await
     }
 
-    async fn describe(&self, _: UserId) -> Result<Reply, CallError> {
+    async fn describe(&self, _: &UserId) -> Result<Reply, CallError> {
         unreachable!("no script has a canary")
     }
 }
@@ -1047,17 +1047,17 @@ impl Model {
 }
 
 impl Transport for Service {
-    async fn modify(&self, user: UserId, send: Values) -> Result<Reply, CallError> {
+    async fn modify(&self, user: &UserId, send: &Values) -> Result<Reply, CallError> {
         let say = {
             let now = self.wall.now();
             let mut model = self.model.lock().unwrap();
             model.land(now);
-            model.decide(now, user.as_str(), &send)
+            model.decide(now, user.as_str(), send)
         };
         say.say().await
     }
 
-    async fn describe(&self, _: UserId) -> Result<Reply, CallError> {
+    async fn describe(&self, _: &UserId) -> Result<Reply, CallError> {
         unreachable!("no life has a canary")
     }
 }

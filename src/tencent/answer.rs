@@ -46,6 +46,8 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// The body, whatever it is; empty when it was over the bound.
     pub body: Bytes,
+    /// What the body says, where it is the service's.
+    pub(super) envelope: Option<Envelope>,
     /// Whether the body was longer than any answer of the service.
     pub oversized: bool,
     /// The host that a redirection points to.
@@ -121,11 +123,13 @@ pub enum ClockNote {
 impl Reply {
     /// A reply with this status and body and nothing else: what most tests and doubles need.
     pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
         Self {
             status,
             date: None,
             retry_after: None,
-            body: body.into(),
+            envelope: envelope(&body),
+            body,
             oversized: false,
             redirected_to: None,
             proxy: None,
@@ -141,11 +145,11 @@ impl Reply {
 
     /// What it means for how calls are made.
     pub fn said(&self) -> Said {
-        match envelope(&self.body) {
+        match &self.envelope {
             Some(Envelope::Accepted { .. }) => Said::Accepted,
             Some(Envelope::Failed { code, .. }) => {
                 // A sub-code means what its line in the table means.
-                let code = codes::of_service(&code).code;
+                let code = codes::of_service(code).code;
                 match Doubt::of(code) {
                     Some(doubt) => Said::KeysRefused(doubt),
                     None if code == SIGNATURE_EXPIRE => Said::ClockWrong,
@@ -240,7 +244,7 @@ pub fn verdict(result: &Result<Reply, CallError>) -> Verdict {
             let fault = fault(error.kind.code(), error.detail.clone(), None);
             by_class(codes::lookup(&fault.code).class, fault, None)
         }
-        Ok(reply) => match envelope(&reply.body) {
+        Ok(reply) => match reply.envelope.clone() {
             Some(Envelope::Accepted { request_id }) => Verdict::Accepted { request_id },
             Some(Envelope::Failed {
                 code,
@@ -342,7 +346,8 @@ fn fault(code: impl Into<String>, message: String, request_id: Option<String>) -
 }
 
 /// What the service said, in either of its forms (PROTOCOL §b).
-enum Envelope {
+#[derive(Clone)]
+pub(super) enum Envelope {
     Accepted {
         request_id: String,
     },

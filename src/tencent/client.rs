@@ -68,17 +68,17 @@ const X_TC_TOKEN: HeaderName = HeaderName::from_static("x-tc-token");
 const X_TC_VERSION: HeaderName = HeaderName::from_static("x-tc-version");
 
 /// Makes calls. A run has one, shared by all of its calls:
-/// `async move { transport.modify(user, send).await }` with an `Arc` of it goes into a task.
+/// `async move { transport.modify(&user, &send).await }` with an `Arc` of it goes into a task.
 pub trait Transport: Send + Sync + 'static {
     /// Makes one call that sets `send` for `user`.
     fn modify(
         &self,
-        user: UserId,
-        send: Values,
+        user: &UserId,
+        send: &Values,
     ) -> impl Future<Output = Result<Reply, CallError>> + Send;
 
     /// Makes one call that asks what the service holds for `user`.
-    fn describe(&self, user: UserId) -> impl Future<Output = Result<Reply, CallError>> + Send;
+    fn describe(&self, user: &UserId) -> impl Future<Output = Result<Reply, CallError>> + Send;
 }
 
 /// Tells the time of day. Injected, so that tests can lie.
@@ -208,14 +208,13 @@ impl HttpTransport {
 }
 
 impl Transport for HttpTransport {
-    async fn modify(&self, user: UserId, send: Values) -> Result<Reply, CallError> {
-        self.call(MODIFY, to_body(&user, &send)).await
+    async fn modify(&self, user: &UserId, send: &Values) -> Result<Reply, CallError> {
+        self.call(MODIFY, to_body(user, send)).await
     }
 
-    async fn describe(&self, user: UserId) -> Result<Reply, CallError> {
+    async fn describe(&self, user: &UserId) -> Result<Reply, CallError> {
         // A body that sets nothing names the user and nothing else.
-        self.call(DESCRIBE, to_body(&user, &Values::default()))
-            .await
+        self.call(DESCRIBE, to_body(user, &Values::default())).await
     }
 }
 

@@ -28,7 +28,7 @@ const EXPIRED: &str = r#"{"Response":{"Error":{"Code":"AuthFailure.SignatureExpi
 async fn a_call_is_exactly_this_request() {
     let server = Server::start([answer(200, "", OK), answer(200, "", OK)]);
     let transport = transport(&server.settings(None));
-    let reply = transport.modify(user(), values()).await.unwrap();
+    let reply = transport.modify(&user(), &values()).await.unwrap();
     assert_eq!((reply.status, &reply.body[..]), (200, OK.as_bytes()));
 
     let request = server.request();
@@ -69,7 +69,7 @@ async fn a_call_is_exactly_this_request() {
     );
 
     // The next call goes over the same connection.
-    transport.modify(user(), values()).await.unwrap();
+    transport.modify(&user(), &values()).await.unwrap();
     assert_eq!(server.request().connection, request.connection);
 }
 
@@ -81,7 +81,7 @@ async fn only_fields_to_set_travel_and_a_temporary_key_brings_its_token() {
         nickname: None,
         avatar: Some("https://cdn.example.com/a.png".into()),
     };
-    transport.modify(user(), send).await.unwrap();
+    transport.modify(&user(), &send).await.unwrap();
     let request = server.request();
     assert_eq!(
         request.body,
@@ -118,12 +118,12 @@ async fn what_the_headers_of_an_answer_say_is_read() {
         answer(503, "Retry-After: soon\r\nDate: today\r\n", ""),
     ]);
     let transport = transport(&server.settings(None));
-    let reply = transport.modify(user(), values()).await.unwrap();
+    let reply = transport.modify(&user(), &values()).await.unwrap();
     assert_eq!(reply.retry_after, Some(Duration::from_secs(7)));
     assert_eq!(reply.given_at(), Some(moment(NOON)));
-    let reply = transport.modify(user(), values()).await.unwrap();
+    let reply = transport.modify(&user(), &values()).await.unwrap();
     assert_eq!(reply.retry_after, Some(Duration::from_secs(60)));
-    let reply = transport.modify(user(), values()).await.unwrap();
+    let reply = transport.modify(&user(), &values()).await.unwrap();
     assert_eq!((reply.retry_after, reply.given_at()), (None, None));
 }
 
@@ -152,7 +152,7 @@ async fn a_redirection_is_not_followed() {
         let to = format!("Location: http://{}/login?x=1\r\n", elsewhere.address);
         let server = Server::start([answer(status, &to, "")]);
         let transport = transport(&server.settings(None));
-        let reply = transport.modify(user(), values()).await.unwrap();
+        let reply = transport.modify(&user(), &values()).await.unwrap();
         assert_eq!(reply.redirected_to.as_deref(), Some("127.0.0.1"));
         let Verdict::Fatal { cause, fault } = verdict(&Ok(reply)) else {
             panic!("{status} is fatal");
@@ -204,10 +204,10 @@ async fn what_may_have_left_is_no_answer_and_is_not_sent_again() {
                 ..server.settings(None)
             });
             if used {
-                transport.modify(user(), values()).await.unwrap();
+                transport.modify(&user(), &values()).await.unwrap();
                 server.request();
             }
-            let result = transport.modify(user(), values()).await;
+            let result = transport.modify(&user(), &values()).await;
             let error = result.as_ref().expect_err(what);
             assert_eq!(error.kind, CallErrorKind::NoAnswer, "{what}: {error}");
             assert_eq!(passing(&result), Passing::NoAnswer, "{what}");
@@ -226,9 +226,9 @@ async fn a_body_over_64_kb_is_not_read_to_its_end() {
     let largest = format!("{OK}{}", " ".repeat(BODY_LIMIT - OK.len()));
     let server = Server::start([answer(200, "", &largest), Act::AnswerAndHang(long)]);
     let transport = transport(&server.settings(None));
-    let result = transport.modify(user(), values()).await;
+    let result = transport.modify(&user(), &values()).await;
     assert!(matches!(verdict(&result), Verdict::Accepted { .. }));
-    let result = transport.modify(user(), values()).await;
+    let result = transport.modify(&user(), &values()).await;
     assert!(result.as_ref().is_ok_and(|reply| reply.oversized));
     assert_eq!(passing(&result), Passing::NoAnswer);
 }
@@ -240,7 +240,7 @@ async fn what_never_left_is_told_so() {
     let address = free.local_addr().unwrap();
     drop(free);
     let result = transport(&settings(&format!("http://{address}"), None))
-        .modify(user(), values())
+        .modify(&user(), &values())
         .await;
     is_not_sent(&result, CallErrorKind::ConnectionFailed);
 
@@ -249,7 +249,7 @@ async fn what_never_left_is_told_so() {
     let resolver = |builder: ClientBuilder| builder.no_proxy().dns_resolver(Arc::new(NoNames));
     let result = HttpTransport::with(&https, resolver)
         .unwrap()
-        .modify(user(), values())
+        .modify(&user(), &values())
         .await;
     is_not_sent(&result, CallErrorKind::NameNotFound);
 
@@ -264,7 +264,7 @@ async fn what_never_left_is_told_so() {
             let _ = stream.write_all(greeting.as_bytes());
         });
         let result = transport(&settings(&format!("https://{address}"), None))
-            .modify(user(), values())
+            .modify(&user(), &values())
             .await;
         is_not_sent(&result, CallErrorKind::TlsFailed);
     }
@@ -275,7 +275,7 @@ async fn what_never_left_is_told_so() {
         timeout: Duration::from_millis(400),
         ..settings(&format!("https://{}", silent.local_addr().unwrap()), None)
     })
-    .modify(user(), values())
+    .modify(&user(), &values())
     .await;
     is_not_sent(&result, CallErrorKind::ConnectionFailed);
 }
@@ -299,7 +299,7 @@ async fn a_proxy_that_refuses_has_not_let_anything_out() {
             builder.proxy(reqwest::Proxy::all(url).unwrap())
         })
         .unwrap()
-        .modify(user(), values())
+        .modify(&user(), &values())
         .await;
         let request = proxy.request();
         assert_eq!(
@@ -328,21 +328,21 @@ async fn a_call_is_signed_with_the_corrected_clock() {
     ]);
     let transport = transport(&server.settings(None));
 
-    let result = transport.modify(user(), values()).await;
+    let result = transport.modify(&user(), &values()).await;
     let clock = result.as_ref().unwrap().clock;
     assert_eq!(clock, ClockNote::Corrected(TimeDelta::hours(1)));
     assert_eq!(passing(&result), Passing::Mended);
     let before = server.request();
     assert_eq!(before.header("x-tc-timestamp"), Some("1760000000"));
 
-    let result = transport.modify(user(), values()).await;
+    let result = transport.modify(&user(), &values()).await;
     assert_eq!(result.as_ref().unwrap().clock, ClockNote::Untouched);
     assert!(matches!(verdict(&result), Verdict::Accepted { .. }));
     let after = server.request();
     assert_eq!(after.header("x-tc-timestamp"), Some("1760003600"));
 
     // By the service's own time the clock is right now: this means something else.
-    let result = transport.modify(user(), values()).await;
+    let result = transport.modify(&user(), &values()).await;
     let verdict = verdict(&result);
     assert!(
         matches!(
@@ -398,7 +398,7 @@ async fn refused_keys_are_renewed_once_and_id_key_and_token_change_together() {
         ("k2", "fatal"),
         ("k2", "fatal"),
     ] {
-        let result = transport.modify(user(), values()).await;
+        let result = transport.modify(&user(), &values()).await;
         let told = match verdict(&result) {
             Verdict::Again {
                 passing: Passing::Mended,
@@ -450,7 +450,7 @@ async fn without_keys_nothing_is_sent() {
             ..server.settings(None)
         });
         seconds.store(NOON + 7200, Ordering::Relaxed);
-        let result = transport.modify(user(), values()).await;
+        let result = transport.modify(&user(), &values()).await;
         assert_eq!(result.as_ref().unwrap_err().kind, kind);
         match verdict(&result) {
             Verdict::Again {
@@ -465,7 +465,7 @@ async fn without_keys_nothing_is_sent() {
         }
         server.saw_nothing();
         if status == 200 {
-            transport.modify(user(), values()).await.unwrap();
+            transport.modify(&user(), &values()).await.unwrap();
             let token = server.request();
             assert_eq!(token.header("x-tc-token"), Some("hush-token-n"));
         }
@@ -483,7 +483,7 @@ async fn each_call_is_signed_for_its_own_moment() {
     });
     for (at, date) in [(NOON, "2025-10-09"), (NOON + 86_400, "2025-10-10")] {
         seconds.store(at, Ordering::Relaxed);
-        transport.modify(user(), values()).await.unwrap();
+        transport.modify(&user(), &values()).await.unwrap();
         let request = server.request();
         let authorization = request.header("authorization").unwrap();
         assert!(authorization.contains(date), "{authorization}");
@@ -496,17 +496,17 @@ async fn each_call_is_signed_for_its_own_moment() {
 async fn a_call_fits_into_a_task_and_a_double_into_its_place() {
     struct Double;
     impl Transport for Double {
-        async fn modify(&self, _: UserId, _: Values) -> Result<Reply, CallError> {
+        async fn modify(&self, _: &UserId, _: &Values) -> Result<Reply, CallError> {
             tokio::time::sleep(Duration::from_millis(1)).await;
             Ok(Reply::new(200, OK))
         }
 
-        async fn describe(&self, _: UserId) -> Result<Reply, CallError> {
+        async fn describe(&self, _: &UserId) -> Result<Reply, CallError> {
             Ok(Reply::new(200, OK))
         }
     }
     fn call(transport: Arc<impl Transport>) -> tokio::task::JoinHandle<Result<Reply, CallError>> {
-        tokio::spawn(async move { transport.modify(user(), values()).await })
+        tokio::spawn(async move { transport.modify(&user(), &values()).await })
     }
     assert!(call(Arc::new(Double)).await.unwrap().is_ok());
     let server = Server::start([answer(200, "", OK)]);
@@ -544,12 +544,12 @@ fn a_loopback_endpoint_bypasses_the_proxies_of_the_system() {
         let server = Server::start([answer(200, "", OK)]);
         let direct = transport(&server.settings(None));
         assert_eq!(direct.proxy(), None);
-        assert!(direct.modify(user(), values()).await.is_ok());
+        assert!(direct.modify(&user(), &values()).await.is_ok());
 
         // Elsewhere they are used, and named without the password.
         let proxied = transport(&settings("https://lcic.tencentcloudapi.com", None));
         assert_eq!(proxied.proxy(), Some("127.0.0.1:9"));
-        let result = proxied.modify(user(), values()).await;
+        let result = proxied.modify(&user(), &values()).await;
         let error = result.unwrap_err();
         assert_eq!(error.kind, CallErrorKind::ProxyFailed, "{error}");
         assert!(error.detail.contains("127.0.0.1:9"), "{error}");
@@ -562,7 +562,7 @@ async fn an_authority_of_a_file_is_trusted_and_no_other() {
     let address = serve_tls();
     let endpoint = format!("https://{address}");
     let result = transport(&settings(&endpoint, None))
-        .modify(user(), values())
+        .modify(&user(), &values())
         .await;
     is_not_sent(&result, CallErrorKind::TlsFailed);
 
@@ -571,7 +571,7 @@ async fn an_authority_of_a_file_is_trusted_and_no_other() {
         extra_ca: Some(ca.into()),
         ..settings(&endpoint, None)
     });
-    let result = trusting.modify(user(), values()).await;
+    let result = trusting.modify(&user(), &values()).await;
     assert!(
         matches!(verdict(&result), Verdict::Accepted { .. }),
         "{result:?}"
@@ -583,7 +583,7 @@ async fn an_authority_of_a_file_is_trusted_and_no_other() {
         extra_ca: Some(ca.into()),
         ..settings(&elsewhere, None)
     })
-    .modify(user(), values())
+    .modify(&user(), &values())
     .await;
     is_not_sent(&result, CallErrorKind::TlsFailed);
 }
