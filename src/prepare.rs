@@ -19,8 +19,9 @@ use crate::input::{InputError, Source};
 use crate::ledger::recover::Killed;
 use crate::ledger::{Account, Ledger, LedgerError};
 use crate::plan::{self, Plan, Wishes};
-use crate::report::results;
-use crate::report::summary::{Calls, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary};
+use crate::report::summary::{FAILURE_CODES, InputName, LedgerUsed, SCHEMA_VERSION, Summary};
+use crate::report::tally::Tally;
+use crate::report::{results, traces};
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +71,8 @@ pub fn open_ledger(
     ledger.pin(account)?;
     let mut recovered = Vec::new();
     while let Some(killed) = ledger.find_killed()? {
-        let summary = finish_reports(&killed, || {
-            summary_of_killed(&killed, path, account, endpoint, now)
+        let summary = finish_reports(&killed, |done| {
+            summary_of_killed(&killed, done, path, account, endpoint, now)
         })?;
         ledger.close_killed(&killed, now)?;
         if let Some(told) = summary {
@@ -166,12 +167,12 @@ fn plan(ledger: &Ledger, survey: Survey, wishes: Wishes) -> Result<Plan, LedgerE
     })
 }
 
-/// Cuts a killed run's files to what its ledger vouches for, and leaves it a summary: `untold` is
-/// the one for a run that could not write any. Returns the summary of a run that could, and was
-/// only not able to record its end.
+/// Cuts a killed run's files to what its ledger vouches for, and leaves it a summary: `untold` makes
+/// the one for a run that could not write any, of what its results tell. Returns the summary of a
+/// run that could, and was only not able to record its end.
 fn finish_reports(
     killed: &Killed,
-    untold: impl FnOnce() -> Summary,
+    untold: impl FnOnce(&Tally) -> Summary,
 ) -> Result<Option<Summary>, PrepareError> {
     let dir = &killed.report_dir;
     let failed = |path: &Path, error| PrepareError::Report {
@@ -200,13 +201,25 @@ fn finish_reports(
         }),
         ..told
     });
-    let summary = told.clone().unwrap_or_else(untold);
+    let summary = match &told {
+        Some(told) => told.clone(),
+        None => {
+            let done = traces::read(dir, killed.started_at);
+            let done = done.map_err(|error| failed(&dir.join(results::RESULTS), error))?;
+            if !done.timeline().is_empty() {
+                let saved = done.timeline().save(dir);
+                saved.map_err(|error| failed(dir, error))?;
+            }
+            untold(&done)
+        }
+    };
     summary.save(dir).map_err(|error| failed(dir, error))?;
     Ok(told)
 }
 
 fn summary_of_killed(
     killed: &Killed,
+    done: &Tally,
     ledger: &Path,
     account: &Account,
     endpoint: &str,
@@ -227,14 +240,15 @@ fn summary_of_killed(
         ended_at: now,
         seconds: (now - killed.started_at).num_milliseconds().max(0) as f64 / 1000.0,
         counts: killed.counts,
-        calls: Calls::default(),
-        pace: Pace::default(),
+        calls: done.calls().clone(),
+        // What was allowed only the run itself knew.
+        pace: done.pace(0.0),
         stopped_by: Some("killed".into()),
         message: Some(
-            "the run did not end; this was written by the next one, which knows its rows but not its calls"
+            "the run did not end; this was written by the next one, and counts those calls that results.csv tells of"
                 .into(),
         ),
-        failures: Vec::new(),
+        failures: done.failures(FAILURE_CODES),
         // 128 + SIGKILL, as a shell tells it.
         exit_code: 137,
     }

@@ -12,4 +12,5 @@ pub mod results;
 pub mod summary;
 pub mod tally;
 pub mod timeline;
+pub mod traces;
 pub mod words;

@@ -31,6 +31,8 @@ use crate::model::Counts;
 
 /// The version of the file that this program writes.
 pub const SCHEMA_VERSION: u32 = 1;
+/// Codes of failures that it names.
+pub const FAILURE_CODES: usize = 20;
 /// The name of the file in the run's directory.
 pub const FILE_NAME: &str = "summary.json";
 

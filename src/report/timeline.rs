@@ -103,8 +103,8 @@ impl Default for Timeline {
 }
 
 impl Timeline {
-    /// The timeline that a run left in `directory`; `None` where it left none (it was killed, or
-    /// nothing was sent).
+    /// The timeline that a run left in `directory`; `None` where it left none: nothing
+    /// was sent.
     ///
     /// # Errors
     /// When there is one that can't be read.

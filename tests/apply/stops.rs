@@ -1,7 +1,7 @@
 //! Runs that end before their end: signals, kills, locks, full disks, inputs that change. Whatever
 //! stops a run, the same command again finishes the job, and the books say what was left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -193,6 +193,11 @@ fn assert_told_as_killed(bench: &Bench, run_id: &str) -> Vec<Row> {
         let lines = lines.iter().filter(|line| **line == outcome).count();
         assert_eq!(summary["counts"][outcome], lines, "{summary:#}");
     }
+    // A change of several rows is one call.
+    let applied = results.iter().filter(|row| row["outcome"] == "applied");
+    let calls: BTreeSet<&str> = applied.map(|row| row["RequestId"].as_str()).collect();
+    assert_eq!(summary["calls"]["accepted"], calls.len(), "{summary:#}");
+    assert!(calls.is_empty() || run.file("timeline.json").exists());
     results
 }
 

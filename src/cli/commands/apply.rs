@@ -46,7 +46,9 @@ use crate::report::excel;
 use crate::report::page;
 use crate::report::repeat::PROGRAM;
 use crate::report::results::{self, ResultFiles};
-use crate::report::summary::{Calls, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary};
+use crate::report::summary::{
+    Calls, FAILURE_CODES, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary,
+};
 use crate::report::tally::Tally;
 use crate::report::words::{count, last_words, reason};
 use crate::run::Run;
@@ -55,9 +57,6 @@ use crate::state::{StateDir, make_private_dir, point_latest};
 use crate::tencent::client::{HttpSettings, HttpTransport};
 use crate::tencent::credentials::Found;
 use crate::tencent::endpoint::Endpoint;
-
-/// Codes of failures that the summary names.
-const FAILURE_CODES: usize = 20;
 
 /// How an `apply` ended.
 #[derive(Debug)]
