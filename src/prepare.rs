@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_blocking;
 
@@ -225,6 +225,11 @@ fn summary_of_killed(
     endpoint: &str,
     now: DateTime<Utc>,
 ) -> Summary {
+    // When it was killed nobody knows; it was at work until then.
+    let worked = done
+        .span()
+        .and_then(|(_, last)| TimeDelta::from_std(last).ok());
+    let ended_at = worked.map_or(now, |worked| killed.started_at + worked);
     Summary {
         schema_version: SCHEMA_VERSION,
         run_id: killed.run_id.clone(),
@@ -237,8 +242,8 @@ fn summary_of_killed(
             new: killed.run == 1,
         },
         started_at: killed.started_at,
-        ended_at: now,
-        seconds: (now - killed.started_at).num_milliseconds().max(0) as f64 / 1000.0,
+        ended_at,
+        seconds: (ended_at - killed.started_at).num_milliseconds().max(0) as f64 / 1000.0,
         counts: killed.counts,
         calls: done.calls().clone(),
         // What was allowed only the run itself knew.

@@ -166,11 +166,6 @@ impl Engine {
         self.in_flight
     }
 
-    /// Changes that failed and wait to be tried again.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
     /// Why the run is stopping, if it is.
     pub fn stopping(&self) -> Option<&StopCause> {
         self.stopping.as_ref()
