@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::exit::Exit;
 use super::printer::Printer;
 use super::settings::Settings;
-use crate::report::words;
+use crate::lang::Lang;
 use crate::state::{StateDir, StateError, input_that_is_an_output, written_in};
 
 /// How often a taken lock is tried again. Chosen: nobody notices it, and it costs nothing.
@@ -78,7 +78,7 @@ pub async fn take(
                 return Err((Exit::Locked, error.into()));
             }
             Err(StateError::Locked { holder, .. }) if !has_said => {
-                let wait = words::duration(wait);
+                let wait = Lang::En.duration(wait);
                 printer.say(&format!("waiting up to {wait} for another run ({holder})"));
                 has_said = true;
             }

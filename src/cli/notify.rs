@@ -18,7 +18,7 @@ use super::printer::Printer;
 use super::secret_url::SecretUrl;
 use super::settings::Settings;
 use crate::report::summary::Summary;
-use crate::report::words::{clean, outcomes, thousands, verdict};
+use crate::report::words::{Lang, clean, outcomes, thousands, verdict};
 use crate::state::make_private_dir;
 use crate::tencent::http::{self, causes};
 
@@ -119,7 +119,7 @@ pub async fn tell(settings: &Settings, exit: Exit, summary: Option<&Summary>, pr
     if was_bad == (now == Standing::Bad) {
         return;
     }
-    let body = body(to.form, now, exit, summary);
+    let body = body(to.form, now, exit, summary, settings.lang);
     let told = match post(&to.url, &body, settings.ca_file.as_deref()).await {
         Ok(()) => keep(&path, now).map_err(|error| format!("{}: {error}", path.display())),
         Err(seen) => Err(format!(
@@ -137,8 +137,8 @@ fn keep(path: &Path, now: Standing) -> std::io::Result<()> {
     fs::write(path, format!("{}\n", now.name()))
 }
 
-fn body(form: Form, now: Standing, exit: Exit, summary: Option<&Summary>) -> Value {
-    let text = text(now, exit, summary);
+fn body(form: Form, now: Standing, exit: Exit, summary: Option<&Summary>, lang: Lang) -> Value {
+    let text = text(now, exit, summary, lang);
     match form {
         Form::MsgType => json!({ "msgtype": "text", "text": { "content": text } }),
         Form::Feishu => json!({ "msg_type": "text", "content": { "text": text } }),
@@ -154,27 +154,23 @@ fn body(form: Form, now: Standing, exit: Exit, summary: Option<&Summary>) -> Val
 }
 
 /// What people read. The summary's own message is left out: it may name files.
-fn text(now: Standing, exit: Exit, summary: Option<&Summary>) -> String {
-    let number = exit.number();
+fn text(now: Standing, exit: Exit, summary: Option<&Summary>, lang: Lang) -> String {
     let mut lines = vec![match now {
-        Standing::Good => "lcic-sync: recovered, all is well again".to_owned(),
-        Standing::Bad => format!(
-            "lcic-sync: a person is needed (exit {number}: {})",
-            exit.meaning()
-        ),
+        Standing::Good => lang.recovered().to_owned(),
+        Standing::Bad => lang.needs_person(exit.number(), exit.meaning(lang)),
     }];
     if let Some(summary) = summary {
         if now == Standing::Bad {
-            lines.push(verdict(summary));
+            lines.push(verdict(summary, lang));
         }
-        lines.push(outcomes(&summary.counts));
+        lines.push(outcomes(&summary.counts, lang));
         let codes = summary.failures.iter().take(N_CODES);
         lines.extend(
             codes.map(|failures| {
                 format!("{} × {}", thousands(failures.rows), clean(&failures.code))
             }),
         );
-        lines.push(format!("run {}", summary.run_id));
+        lines.push(lang.run_named(&summary.run_id));
     }
     lines.join("\n")
 }
@@ -262,7 +258,7 @@ mod tests {
     #[test]
     fn a_notice_says_what_happened_and_names_nobody() {
         let summary = sample();
-        let text = text(Standing::Bad, Exit::StoppedEarly, Some(&summary));
+        let text = text(Standing::Bad, Exit::StoppedEarly, Some(&summary), Lang::En);
         assert_eq!(
             text,
             "lcic-sync: a person is needed (exit 5: stopped early or in doubt; the same command goes on)\n\
@@ -271,7 +267,7 @@ mod tests {
              2 × ResourceNotFound.User\n1 × no UserId\n1 × no answer\n\
              run 20260301T020000Z-k3xq"
         );
-        let body = |form| body(form, Standing::Good, Exit::Done, Some(&summary));
+        let body = |form| body(form, Standing::Good, Exit::Done, Some(&summary), Lang::En);
         assert!(
             body(Form::MsgType)["text"]["content"]
                 .as_str()

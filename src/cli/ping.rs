@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::printer::Printer;
 use super::settings::Settings;
 use crate::report::summary::Summary;
-use crate::report::words::outcomes;
+use crate::report::words::{Lang, outcomes};
 use crate::tencent::http::causes;
 
 /// A run that a monitor has been told of.
@@ -48,10 +48,14 @@ impl Ping {
         let told = self.start.await.unwrap_or(Ok(()));
         let number = exit.number();
         let body = match summary {
-            Some(summary) => format!("\n{}\nrun {}", outcomes(&summary.counts), summary.run_id),
+            Some(summary) => format!(
+                "\n{}\nrun {}",
+                outcomes(&summary.counts, Lang::En),
+                summary.run_id
+            ),
             None => String::new(),
         };
-        let body = format!("exit {number}: {}{body}\n", exit.meaning());
+        let body = format!("exit {number}: {}{body}\n", exit.meaning(Lang::En));
         let url = with(&self.url, &number.to_string(), &self.rid);
         let ended = send(self.client, url, body).await;
         for (which, told) in [("start", told), ("end", ended)] {

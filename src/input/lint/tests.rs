@@ -1,6 +1,7 @@
 use super::*;
 use crate::input::lint::avatar::avatar;
 use crate::input::lint::id::{Census, Habits, id};
+use crate::lang::Lang;
 
 fn hits(look: impl FnOnce(&mut Hits)) -> Vec<&'static str> {
     let mut hits = Hits::default();
@@ -285,7 +286,10 @@ fn where_all_ids_look_like_dates_they_are_none() {
 fn ids_that_look_unlike_the_others_are_listed() {
     let told = |ids: Vec<String>| -> Vec<String> {
         let outliers = census(ids.into_iter()).outliers();
-        outliers.iter().map(ToString::to_string).collect()
+        outliers
+            .iter()
+            .map(|outliers| outliers.in_words(Lang::En))
+            .collect()
     };
     let mut ids: Vec<String> = (0..1000).map(|n| format!("{n:08}")).collect();
     assert!(told(ids.clone()).is_empty());

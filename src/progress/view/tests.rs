@@ -7,7 +7,11 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 fn view(rows: u64, changes: u64) -> View {
-    let mut view = View::new(Rate::per_second(20.0).unwrap());
+    view_in(Lang::En, rows, changes)
+}
+
+fn view_in(lang: Lang, rows: u64, changes: u64) -> View {
+    let mut view = View::new(Rate::per_second(20.0).unwrap(), lang);
     let started = Event::RunStarted {
         rows,
         rows_to_send: rows,
@@ -251,7 +255,7 @@ fn what_a_person_must_know_is_told_at_once() {
         ),
     ];
     for (event, expected) in table {
-        assert_eq!(warning(&event).as_deref(), Some(expected));
+        assert_eq!(warning(&event, Lang::En).as_deref(), Some(expected));
     }
-    assert_eq!(warning(&SENT), None);
+    assert_eq!(warning(&SENT, Lang::En), None);
 }

@@ -7,13 +7,17 @@ fn sample_timeline() -> Timeline {
 
 /// The page of a run that left these.
 fn page_of(summary: &Summary, failures: &str, timeline: Option<&Timeline>) -> String {
+    page_in(Lang::En, summary, failures, timeline)
+}
+
+fn page_in(lang: Lang, summary: &Summary, failures: &str, timeline: Option<&Timeline>) -> String {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join(FAILURES), failures).unwrap();
     summary.save(directory.path()).unwrap();
     if let Some(timeline) = timeline {
         timeline.save(directory.path()).unwrap();
     }
-    let path = make(directory.path()).unwrap();
+    let path = make(directory.path(), lang).unwrap();
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -50,7 +54,7 @@ fn rows_are_shown_with_their_own_columns_and_the_rest_is_counted() {
     let page = page_of(&summary, &(header + &rows), None);
     assert!(page.contains("<td data-label=\"Class\"><bdi>3b</bdi></td>"));
     assert!(page.contains("f.csv:2999<") && !page.contains("f.csv:3000<"));
-    assert!(page.contains("3,000 are shown here; 2,000 more are in <code>failures.csv</code>."));
+    assert!(page.contains("3,000 are shown here; 2,000 more are in failures.csv."));
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn charts_are_there_where_there_is_something_to_draw() {
 
 #[test]
 fn a_code_stands_once_with_its_rows_its_calls_and_what_to_do() {
-    let lines = codes(&sample());
+    let lines = codes(&sample(), Lang::En);
     let told: Vec<(&str, u64, u64)> = lines
         .iter()
         .map(|line| (line.code.as_str(), line.rows, line.calls))
@@ -92,11 +96,11 @@ fn a_code_stands_once_with_its_rows_its_calls_and_what_to_do() {
 #[test]
 fn a_run_without_a_summary_has_no_page_and_says_why() {
     let directory = tempfile::tempdir().unwrap();
-    let error = make(directory.path()).unwrap_err().to_string();
+    let error = make(directory.path(), Lang::En).unwrap_err().to_string();
     assert!(error.contains("no summary.json"), "{error}");
     sample().save(directory.path()).unwrap();
     std::fs::write(directory.path().join(timeline::FILE_NAME), "{}").unwrap();
-    let error = make(directory.path()).unwrap_err().to_string();
+    let error = make(directory.path(), Lang::En).unwrap_err().to_string();
     assert!(error.starts_with("timeline.json: "), "{error}");
 }
 

@@ -42,8 +42,10 @@ fn stopped(by: &str, message: &str, counts: Counts, exit_code: u8) -> Summary {
     }
 }
 
+const DIRECTORY: &str = "/r/20260301T020000Z-k3xq";
+
 fn said(summary: &Summary, repeat: &Repeat) -> String {
-    last_words(summary, Path::new("/r/20260301T020000Z-k3xq"), repeat)
+    last_words(summary, Path::new(DIRECTORY), repeat, Lang::En)
 }
 
 #[test]
@@ -289,32 +291,10 @@ fn text_from_outside_does_not_steer_the_terminal() {
 }
 
 #[test]
-fn numbers_and_times_read_well() {
-    let numbers = [
-        (0, "0"),
-        (999, "999"),
-        (1000, "1,000"),
-        (1_234_567, "1,234,567"),
-    ];
-    for (number, expected) in numbers {
-        assert_eq!(thousands(number), expected);
-    }
-    let times = [
-        (0.0, "0.0 s"),
-        (8.24, "8.2 s"),
-        (9.97, "10 s"),
-        (42.4, "42 s"),
-        (59.7, "1 min"),
-        (310.0, "5 min 10 s"),
-        (3600.0, "1 h"),
-        (49_920.0, "13 h 52 min"),
-        (183_600.0, "2 d 3 h"),
-    ];
-    for (seconds, expected) in times {
-        assert_eq!(
-            duration(Duration::from_secs_f64(seconds)),
-            expected,
-            "{seconds}"
-        );
-    }
+fn a_run_is_told_in_chinese() {
+    let mut summary = Summary { ..sample() };
+    let repeat = repeat(&[("--rate", Some("15"))], "users.csv");
+    let told = |summary: &Summary| last_words(summary, Path::new(DIRECTORY), &repeat, Lang::Zh);
+    assert_eq!(told(&summary), "");
+    summary.stopped_by = Some("same-refusal".into());
 }
