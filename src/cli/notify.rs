@@ -258,14 +258,22 @@ mod tests {
     #[test]
     fn a_notice_says_what_happened_and_names_nobody() {
         let summary = sample();
-        let text = text(Standing::Bad, Exit::StoppedEarly, Some(&summary), Lang::En);
+        let in_words = |lang| text(Standing::Bad, Exit::StoppedEarly, Some(&summary), lang);
         assert_eq!(
-            text,
+            in_words(Lang::En),
             "lcic-sync: a person is needed (exit 5: stopped early or in doubt; the same command goes on)\n\
              Stopped: the service accepted nothing for too long\n\
              200 rows: 120 applied, 30 unchanged, 2 failed, 2 invalid, 3 superseded, 1 unknown, 42 pending\n\
              2 × ResourceNotFound.User\n1 × no UserId\n1 × no answer\n\
              run 20260301T020000Z-k3xq"
+        );
+        assert_eq!(
+            in_words(Lang::Zh),
+            "lcic-sync：需要人工处理（退出码 5：提前停止或结果未知；再次执行同一命令即可继续）\n\
+             已停止：服务端长时间未接受任何请求\n\
+             200 行：已更新 120，无变化 30，失败 2，无效 2，被覆盖 3，结果未知 1，未处理 42\n\
+             2 × ResourceNotFound.User\n1 × no UserId\n1 × no answer\n\
+             运行 20260301T020000Z-k3xq"
         );
         let body = |form| body(form, Standing::Good, Exit::Done, Some(&summary), Lang::En);
         assert!(

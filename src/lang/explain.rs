@@ -73,7 +73,7 @@ messages! {
     stops_in_outage(time) "stops when nothing is accepted for --max-outage ({time})" "如在 --max-outage（{time}）内没有任何请求被接受，则停止";
     probes(failures, users, outage)
         "after {failures} in a row from {users} or more users one call at a time probes the service; {outage}"
-        "连续 {failures} 次且涉及 {users} 个以上用户后，改为逐个请求试探；{outage}";
+        "连续 {failures} 次、涉及至少 {users} 个用户之后，改为逐个请求试探；{outage}";
     impostors(n) "stops after {n} of them before the service has answered once; otherwise as in an outage"
         "如在服务端首次响应之前出现 {n} 次，则停止；否则按服务中断处理";
     stops_at_once() "stops at once, because no row can work" "立即停止，因为任何一行都不会成功";
@@ -82,7 +82,7 @@ messages! {
 
     // The exit code.
     none_but_stop() "none of its own; 5 if the run stops" "本身不影响；如运行停止则为 5";
-    row_or_stop() "3 for the row; 5 if the run stops" "因该行为 3；如运行停止则为 5";
+    row_or_stop() "3 for the row; 5 if the run stops" "该行导致 3；如运行停止则为 5";
     five_goes_on() "5, the same command goes on" "5，再次执行同一命令即可继续";
     of_the_stop() "that of what stopped the run: 5, 7, 130 or 143" "取决于运行停止的原因：5、7、130 或 143";
 }

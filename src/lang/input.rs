@@ -43,12 +43,12 @@ messages! {
     as_told(encoding) "{encoding} as told" "{encoding}（按指定）";
     by_lines(encoding, lines, utf8) "{encoding}: of {lines} lines with other than ASCII {utf8} are valid UTF-8"
         "{encoding}（{lines} 行含非 ASCII 字符，其中 {utf8} 行是合法的 UTF-8）";
-    separated_by_tab() "separated by TAB" "TAB 分隔";
+    separated_by_tab() "separated by TAB" "以 TAB 分隔";
     sheet(sheet, ids) "sheet {sheet} of a workbook{ids}" "工作簿的工作表 {sheet}{ids}";
     sheet_of_several(sheet, n, ids) "sheet {sheet} of a workbook, one of {n}{ids}" "工作簿的工作表 {sheet}，共 {n} 张{ids}";
     ids_are_numbers() " (its ids are numbers: zeros that only their format shows are not in them)"
         "（ID 为数字：只由格式显示的前导 0 不在其中）";
-    separated_by(delimiter) "separated by {delimiter}" "{delimiter} 分隔";
+    separated_by(delimiter) "separated by {delimiter}" "以 {delimiter} 分隔";
 
     // All of it.
     no_rows_behind() "warning: no rows behind the header" "警告：表头之后没有数据行";

@@ -44,7 +44,7 @@ messages! {
         "，因服务端限流，最低降至每秒 {lowest} 次";
     were_throttled(calls) " {calls} were over the quota all the same." "仍有 {calls} 次超出频率限制。";
     were_retried(calls) " {calls} were made because an earlier one of the same change had failed."
-        "其中 {calls} 次是对失败请求的重试。";
+        "有 {calls} 次是对失败请求的重试。";
     was_outage(time) " For {time} the service failed for everybody." "服务端有 {time}处于整体故障。";
 
     // How long answers took.

@@ -142,9 +142,9 @@ messages! {
         "{rows}, and {before} in the last run of this input: is the export complete? (--min-rows refuses one that is not)"
         "{rows}，而该输入上次运行时有 {before} 行：导出是否完整？（--min-rows 可拒绝不完整的导出）";
     held_back(rows) "{rows} of the same users will not be sent either" "同属这些用户的另外 {rows}也不会发送";
-    to_send(changes) "{changes} to send" "待发送 {changes}";
+    to_send(changes) "{changes} to send" "{changes}待发送";
     to_send_at(changes, endpoint, took, rate) "{changes} to send to {endpoint}, at least {took} at {rate} a second"
-        "待发送 {changes}至 {endpoint}，按每秒 {rate} 次至少需要 {took}";
+        "{changes}待发送至 {endpoint}，按每秒 {rate} 次至少需要 {took}";
     still_in_doubt(users) "{users} in doubt since an earlier run, not named by this input, stay in doubt"
         "{users}自先前的运行以来结果未知，本次输入未包含，维持原状";
     known_limit(limit) "the service lately allowed {limit} calls a second: beginning there"

@@ -331,3 +331,11 @@ fn what_is_shown_steers_no_terminal() {
     assert_eq!(shown(b"a\xD5\xC5b"), "a<D5><C5>b");
     assert_eq!(shown("李".repeat(61).as_bytes()), "李".repeat(60) + "…");
 }
+
+#[test]
+fn every_finding_has_a_name_and_what_fits_and_none_is_left_over() {
+    let mut codes = Lint::ALL.map(Lint::code);
+    codes.sort_unstable();
+    let [_, listed] = crate::lang::codes::listed();
+    assert_eq!(listed, codes);
+}

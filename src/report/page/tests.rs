@@ -123,3 +123,28 @@ fn the_strangest_timelines_can_be_drawn() {
         }
     }
 }
+
+#[test]
+fn a_page_in_chinese_has_no_english_but_codes() {
+    let mut summary = sample();
+    summary.pace.lowest = 5.0;
+    let row = "u1,李娜,,failed,ResourceNotFound.User,没有该用户,id-1,u.csv,2,r,t\n";
+    let failures = format!("{HEADER}{row}");
+    let page = page_in(Lang::Zh, &summary, &failures, Some(&sample_timeline()));
+    assert!(page.contains("<html lang=\"zh-CN\">"));
+    assert!(page.contains("<title>已停止：服务端长时间未接受任何请求 · lcic-sync "));
+    // Of what is between tags, outside of style and script.
+    let body = page.split("<body>").nth(1).unwrap();
+    let body = body.split("<script").next().unwrap();
+    let texts = body.split('<').filter_map(|tag| tag.split_once('>'));
+    let texts = texts.flat_map(|(_, text)| text.split(|c: char| !c.is_ascii_alphanumeric()));
+    let words: std::collections::BTreeSet<&str> = texts
+        .filter(|word| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+        .collect();
+    // Paths, addresses, codes and what a call failed with are as they are.
+    let known = "answer apply connection failures http https lcic ledger nothing school sets \
+                 state sync tencentcloudapi timed users";
+    let known: std::collections::BTreeSet<&str> = known.split_whitespace().collect();
+    let english: Vec<&&str> = words.difference(&known).collect();
+    assert_eq!(english, [&""; 0]);
+}
