@@ -134,6 +134,7 @@ messages! {
 
     // What is about to happen.
     settings_from(file) "settings from {file}" "配置文件：{file}";
+    waits_for_run(time, holder) "waiting up to {time} for another run ({holder})" "等待另一次运行结束，最多 {time}（{holder}）";
     new_ledger(path) "new ledger {path}: all rows will be sent" "新建台账 {path}：将发送所有行";
     cut_off(at, settled, rows, users, run)
         "the run of {at} was cut off after {settled} of {rows}: {users} in doubt, to be sent again where this input names them ({run})"
