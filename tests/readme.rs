@@ -10,14 +10,11 @@ const CHINESE: &str = include_str!("../README.zh-CN.md");
 
 /// What is typed in blocks of code, without remarks.
 fn commands(readme: &str) -> Vec<&str> {
-    let lines = readme.lines();
-    let typed = lines.filter(|line| {
-        ["$ ", "7 2 * * *"]
-            .iter()
-            .any(|begins| line.starts_with(begins))
-    });
+    let begins = ["$ ", "7 2 * * *"];
+    let typed = readme
+        .lines()
+        .filter(|line| begins.iter().any(|begins| line.starts_with(begins)));
     typed
-        .map(|line| line.split("  #").next().unwrap().trim_end())
         .map(|line| line.split("   # ").next().unwrap().trim_end())
         .collect()
 }
@@ -31,9 +28,8 @@ fn first_cells(readme: &str) -> Vec<&str> {
 }
 
 fn headings(readme: &str) -> Vec<usize> {
-    let lines = readme.lines().filter(|line| line.starts_with('#'));
-    lines
-        .filter(|line| line.contains("# ") && !line.contains("NAME"))
+    let headings = readme.lines().filter(|line| line.starts_with('#'));
+    headings
         .map(|line| line.bytes().take_while(|byte| *byte == b'#').count())
         .collect()
 }
