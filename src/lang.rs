@@ -3,8 +3,8 @@
 //! it, which is handed down from the settings; there is no global one. Codes, JSON, flags, log
 //! lines, `--help`, usage errors and chains of errors stay English, for programs and for searching.
 //!
-//! **To translate,** edit the tables only: [`run`] (before, during and after a run), [`input`]
-//! (findings), [`page`], [`explain`], and the two CSV files that [`codes`] reads. English stands
+//! **To translate,** edit the tables only: `run` (before, during and after a run), `input`
+//! (findings), `page`, `explain`, and the two CSV files that [`codes`] reads. English stands
 //! first, Chinese below it; `{…}` are values and may stand anywhere in either. The compiler holds
 //! the names of the values, tests that both have the same ones, and that Chinese is Chinese.
 //!

@@ -1,8 +1,8 @@
 //! What is held against a plan before anything is sent: an export that went wrong shows in how
 //! much it would change, in how few rows it has, or in how few it has compared with the last one.
 
+use crate::lang::{Lang, count, thousands};
 use crate::plan::Plan;
-use crate::report::words::{Lang, count, thousands};
 
 /// What the person wants a plan to keep to.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -17,8 +17,9 @@ use super::exit::Exit;
 use super::printer::Printer;
 use super::secret_url::SecretUrl;
 use super::settings::Settings;
+use crate::lang::{Lang, thousands};
 use crate::report::summary::Summary;
-use crate::report::words::{Lang, clean, outcomes, thousands, verdict};
+use crate::report::words::{clean, outcomes, verdict};
 use crate::state::make_private_dir;
 use crate::tencent::http::{self, causes};
 

@@ -10,10 +10,11 @@ use crate::clock::Deadline;
 use crate::engine::pacer::Rate;
 use crate::input::lint::Level;
 use crate::input::survey::Survey;
+use crate::lang::{Lang, thousands};
 use crate::ledger::recover::Killed;
 use crate::model::RowRef;
 use crate::plan::Plan;
-use crate::report::words::{Lang, clean, thousands};
+use crate::report::words::clean;
 
 /// Says that a run was killed, and is finished now.
 pub fn tell_recovered(printer: &Printer, killed: &Killed) {

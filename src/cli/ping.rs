@@ -11,8 +11,9 @@ use tokio::task::JoinHandle;
 use super::exit::Exit;
 use super::printer::Printer;
 use super::settings::Settings;
+use crate::lang::Lang;
 use crate::report::summary::Summary;
-use crate::report::words::{Lang, outcomes};
+use crate::report::words::outcomes;
 use crate::tencent::http::causes;
 
 /// A run that a monitor has been told of.

@@ -9,8 +9,9 @@ use super::exit::Exit;
 use super::look::Look;
 use super::secret_url::SecretUrl;
 use super::settings::SettingsError;
+use crate::lang::Lang;
 use crate::report::summary::Summary;
-use crate::report::words::{Lang, clean, outcomes};
+use crate::report::words::{clean, outcomes};
 
 /// The settings of this module.
 #[derive(Debug, Clone, Default)]

@@ -2,8 +2,8 @@
 //! cells, and what fits, are in `findings.csv`. See [`super`] for how to translate.
 
 messages! {
-    error() "error" "错误";
-    odd() "warning" "警告";
+    level_error() "error" "错误";
+    level_warning() "warning" "警告";
 
     // Rows and their cells.
     line(line) "line {line}" "第 {line} 行";

@@ -214,9 +214,9 @@ messages! {
     // The demo.
     demo_begins(url, dir)
         "A local LCIC listens on {url}. It allows 20 calls a second, and now and then it fails.\nEverything this demo writes is in {dir}\n"
-        "本地模拟的 LCIC 正在监听 {url}。它每秒允许 20 次请求，并且偶尔出错。\n本演示写入的所有文件都在 {dir}\n";
+        "本地模拟的 LCIC 正在监听 {url}。\n它每秒允许 20 次请求，并且偶尔出错。\n本演示写入的所有文件都在 {dir}\n";
     demo_again() "\nNow the same command again: only what is left is sent.\n" "\n再次执行同一命令：只发送剩余的部分。\n";
     demo_ends(profiles, first, second, dir)
         "\nAs expected: the service holds the {profiles} of the file that it accepts; {first} in the first run,\n{second} in the second. Look into {dir} and beside it.\nThe local LCIC has stopped, so the commands above lead nowhere now; lcic-sync simulate starts another."
-        "\n符合预期：文件中可被接受的 {profiles}都已在服务端；第一次运行 {first}，第二次 {second} 次。\n结果文件见 {dir} 及其旁边。\n本地模拟的 LCIC 已停止，上面的命令不再有效；可用 lcic-sync simulate 再启动一个。";
+        "\n符合预期：文件中可被接受的 {profiles}都已在服务端。\n第一次运行 {first}，第二次 {second} 次。结果文件见 {dir} 及其旁边。\n本地模拟的 LCIC 已停止，上面的命令不再有效；可用 lcic-sync simulate 再启动一个。";
 }

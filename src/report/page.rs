@@ -19,9 +19,9 @@ use chrono::{DateTime, Utc};
 use super::results::FAILURES;
 use super::summary::{Summary, save_private};
 use super::timeline::{self, Timeline};
-use super::words::{clean, thousands, verdict, what_happened};
+use super::words::{clean, verdict, what_happened};
 use crate::explain::explain;
-use crate::lang::Lang;
+use crate::lang::{Lang, thousands};
 use crate::model::Outcome;
 use charts::{Screen, latency, millis, throughput, time};
 
@@ -322,7 +322,7 @@ mod filters {
     /// `12345` as `12,345`.
     #[askama::filter_fn]
     pub fn thousands(number: &u64, _: &dyn Values) -> askama::Result<String> {
-        Ok(crate::report::words::thousands(*number))
+        Ok(crate::lang::thousands(*number))
     }
 }
 

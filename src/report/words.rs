@@ -9,7 +9,7 @@ use super::repeat::Repeat;
 use super::summary::{Failures, Summary};
 use crate::event::{CanaryFailure, StopCause};
 use crate::explain::{Listed, explain};
-pub use crate::lang::{Lang, count, thousands};
+use crate::lang::{Lang, thousands};
 use crate::model::{Counts, Fault, Outcome};
 
 /// Codes of failures that are named.

@@ -35,6 +35,7 @@ use crate::cli::unattended::{Unattended, line};
 use crate::clock::{Clock, Deadline};
 use crate::engine::Engine;
 use crate::event::{Event, Fanout, Observer, StopCause};
+use crate::lang::{Lang, count};
 use crate::ledger::{Account, Ledger, NewRun};
 use crate::model::Counts;
 use crate::plan::Plan;
@@ -50,7 +51,7 @@ use crate::report::summary::{
     Calls, FAILURE_CODES, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary,
 };
 use crate::report::tally::Tally;
-use crate::report::words::{Lang, count, last_words, reason};
+use crate::report::words::{last_words, reason};
 use crate::run::Run;
 use crate::signals;
 use crate::state::{StateDir, make_private_dir, point_latest};

@@ -26,8 +26,9 @@ use crate::input::rows::Row;
 use crate::input::survey::Survey;
 use crate::input::{InputError, Source};
 use crate::keys::{Keys, ValueKey};
+use crate::lang::{Lang, thousands};
 use crate::model::Field;
-use crate::report::words::{Lang, clean, thousands};
+use crate::report::words::clean;
 
 /// The flags of `check`, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -285,8 +286,8 @@ fn in_words(survey: &Survey, printer: &Printer) -> String {
     let name = |file: u16| &survey.sources[usize::from(file)].name;
     let level_and_code = |kind: &Kind| {
         let level = match kind.level {
-            Level::Error => lang.error(),
-            Level::Warning => lang.odd(),
+            Level::Error => lang.level_error(),
+            Level::Warning => lang.level_warning(),
         };
         (level, kind.code.replace(' ', "-"))
     };

@@ -19,11 +19,12 @@ use crate::cli::exit::Exit;
 use crate::cli::outlook::quoted;
 use crate::cli::printer::{Printer, start_logging};
 use crate::cli::settings::{Settings, System};
+use crate::lang::{Lang, count, thousands};
 use crate::ledger::Ledger;
 use crate::ledger::amend::Forgotten;
 use crate::ledger::look::{FieldRecord, UserRecord};
 use crate::model::Field;
-use crate::report::words::{Lang, clean, count, steerless, thousands};
+use crate::report::words::{clean, steerless};
 use crate::state::{StateDir, StateError, ledger_in};
 
 /// Why a command of this kind ends early, and with which number.

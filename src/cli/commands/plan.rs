@@ -21,6 +21,7 @@ use crate::cli::outlook::{self, quoted};
 use crate::cli::printer::{Printer, start_logging};
 use crate::cli::settings::{Environment, Settings, System};
 use crate::clock::Deadline;
+use crate::lang::Lang;
 use crate::ledger::Ledger;
 use crate::ledger::look::FieldRecord;
 use crate::model::{Change, Field};
@@ -28,7 +29,7 @@ use crate::plan::Plan;
 use crate::plan::rows::{Batch, HELD_BACK, Rows};
 use crate::prepare;
 use crate::report::summary::{InputName, LedgerUsed};
-use crate::report::words::{Lang, clean, rows_by, steerless};
+use crate::report::words::{clean, rows_by, steerless};
 use crate::state::ledger_in;
 
 /// The flags of `plan`: those of `apply`, so that a line can be tried as it is.

@@ -9,8 +9,9 @@ use super::ledger::{PlaceArgs, Refusal, local, look, print, refused};
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
 use crate::cli::table::padded;
+use crate::lang::Lang;
 use crate::ledger::look::RunRecord;
-use crate::report::words::{Lang, clean, outcomes, steerless};
+use crate::report::words::{clean, outcomes, steerless};
 
 /// The flags of `runs`, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
