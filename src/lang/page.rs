@@ -23,7 +23,7 @@ messages! {
     means_superseded() "later rows, or a newer run, replaced them" "被后面的行或更新的运行取代";
     means_unknown() "sent, and no answer came; the next run sends them again" "已发出但没有收到响应，下次运行会重新发送";
     means_pending() "the run stopped first; the same command goes on with them" "轮到之前运行已停止，再次执行同一命令即可继续";
-    rows_read() "read" "读取";
+    rows_read() "read" "总行数";
     is_sum() "the sum of all above" "以上各项之和";
     is_no_sum() "not the sum of the above: this is a bug of lcic-sync" "与以上各项之和不符：这是 lcic-sync 的缺陷";
 

@@ -68,12 +68,12 @@ messages! {
     input_changed(at) "{at}: the input changed while it was read" "{at}：输入在读取期间发生了变化";
     canary_not_shown(of, users, line, file)
         "of {of} read back, the service does not show what it accepted of {users}, the first in line {line} of FILE {file}; beyond the canary nothing was sent"
-        "回读 {of}，其中 {users} 个的变更已被接受却未显示，首个位于第 {file} 个 FILE 的第 {line} 行；灰度之外没有发送";
+        "回读 {of}，其中 {users} 个的变更已被接受却未显示，首个位于第 {file} 个 FILE 的第 {line} 行；灰度范围之外没有发送";
     canary_none_accepted(of) "can't verify: of {of} none was accepted; beyond the canary nothing was sent"
-        "无法验证：{of}均未被接受；灰度之外没有发送";
+        "无法验证：{of}均未被接受；灰度范围之外没有发送";
     canary_unread(fault)
         "can't verify: {fault}; the canary was accepted, beyond it nothing was sent\nhint: reading back needs the permission for lcic:DescribeUser"
-        "无法验证：{fault}；灰度变更已被接受，灰度之外没有发送\n提示：回读需要 lcic:DescribeUser 权限";
+        "无法验证：{fault}；灰度变更已被接受，灰度范围之外没有发送\n提示：回读需要 lcic:DescribeUser 权限";
     no_new_call(until) "no new call after {until}" "{until} 之后不再发起请求";
     run_did_not_end()
         "the run did not end; this was written by the next one, and counts those calls that results.csv tells of"
@@ -201,7 +201,7 @@ messages! {
         "等待：服务端没有响应，{time}后再试";
     outage_began(fault) "the service does not answer as it should ({fault}); trying one call at a time"
         "服务端响应异常（{fault}），改为逐个尝试";
-    outage_ended(after) "the service answers again, after {after}" "服务端已恢复响应，历时 {after}";
+    outage_ended(after) "the service answers again, after {after}" "服务端已恢复响应，中断了 {after}";
     clock_behind(by) "this machine's clock is {by} behind the service's; calls are signed for the service's clock"
         "本机时间比服务端慢 {by}，已改按服务端时间签名";
     clock_ahead(by) "this machine's clock is {by} ahead of the service's; calls are signed for the service's clock"

@@ -358,15 +358,15 @@ fn a_reason_on_record_is_told_in_chinese_where_it_is_a_sentence_of_ours() {
                 of: 1000,
                 first,
             }),
-            "回读 1,000 个用户，其中 2 个的变更已被接受却未显示，首个位于第 2 个 FILE 的第 17 行；灰度之外没有发送",
+            "回读 1,000 个用户，其中 2 个的变更已被接受却未显示，首个位于第 2 个 FILE 的第 17 行；灰度范围之外没有发送",
         ),
         (
             StopCause::Canary(CanaryFailure::NoneAccepted { of: 1 }),
-            "无法验证：1 项变更均未被接受；灰度之外没有发送",
+            "无法验证：1 项变更均未被接受；灰度范围之外没有发送",
         ),
         (
             StopCause::Canary(CanaryFailure::Unread(fault())),
-            "无法验证：no answer: time-out；灰度变更已被接受，灰度之外没有发送\n提示：回读需要 lcic:DescribeUser 权限",
+            "无法验证：no answer: time-out；灰度变更已被接受，灰度范围之外没有发送\n提示：回读需要 lcic:DescribeUser 权限",
         ),
     ];
     for (cause, expected) in table {
