@@ -37,9 +37,9 @@ messages! {
     no_answer() "no answer, or one that may pass" "无响应或暂时失败";
     outage() "outage" "服务中断";
     pace_line() "pace" "速率";
-    pace_was(calls, mean, most, rate)
-        "{calls}, {mean} per second on average and never more than {most} within a second; {rate} were allowed"
-        "共 {calls}，平均每秒 {mean} 次，任意一秒内最多 {most} 次；允许每秒 {rate} 次";
+    pace_was(calls, mean, most) "{calls}, {mean} per second on average and never more than {most} within a second"
+        "共 {calls}，平均每秒 {mean} 次，任意一秒内最多 {most} 次";
+    pace_allowed(rate) "; {rate} were allowed" "；允许每秒 {rate} 次";
     pace_fell(lowest) ", and no more than {lowest} at the slowest, because the service refused calls"
         "，因服务端限流，最低降至每秒 {lowest} 次";
     were_throttled(calls) " {calls} were over the quota all the same." "仍有 {calls} 次超出频率限制。";

@@ -228,7 +228,11 @@ fn outcomes(summary: &Summary, lang: Lang) -> Vec<OutcomeLine> {
 fn pace_in_words(summary: &Summary, timeline: &Timeline, lang: Lang) -> String {
     let Summary { calls, pace, .. } = summary;
     let (total, most) = (lang.calls(calls.total), pace.max_in_any_second);
-    let mut told = lang.pace_was(total, pace.mean_per_s, most, pace.rate);
+    let mut told = lang.pace_was(total, pace.mean_per_s, most);
+    // Of a killed run nobody knows it.
+    if pace.rate > 0.0 {
+        told += &lang.pace_allowed(pace.rate);
+    }
     if pace.lowest < pace.rate && pace.lowest > 0.0 {
         told += &lang.pace_fell(pace.lowest);
     }
