@@ -37,6 +37,7 @@ pub mod event;
 pub mod explain;
 pub mod input;
 pub mod keys;
+pub mod lang;
 pub mod ledger;
 pub mod model;
 pub mod plan;

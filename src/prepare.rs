@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 use crate::input::rules::Rules;
 use crate::input::survey::Survey;
 use crate::input::{InputError, Source};
+use crate::lang::Lang;
 use crate::ledger::recover::Killed;
 use crate::ledger::{Account, Ledger, LedgerError};
 use crate::plan::{self, Plan, Wishes};
@@ -249,10 +250,7 @@ fn summary_of_killed(
         // What was allowed only the run itself knew.
         pace: done.pace(0.0),
         stopped_by: Some("killed".into()),
-        message: Some(
-            "the run did not end; this was written by the next one, and counts those calls that results.csv tells of"
-                .into(),
-        ),
+        message: Some(Lang::En.run_did_not_end().into()),
         failures: done.failures(FAILURE_CODES),
         // 128 + SIGKILL, as a shell tells it.
         exit_code: 137,

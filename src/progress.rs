@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::engine::pacer::Rate;
 use crate::event::{Event, Observer, StopCause};
+use crate::lang::Lang;
 use screen::Screen;
 use view::View;
 
@@ -53,6 +54,7 @@ pub fn resolve(is_terminal: bool, quiet: bool, no_progress: bool) -> Face {
 
 /// Shows how a run goes: told by its events, and by [`Progress::tick`] when there are none.
 pub struct Progress {
+    lang: Lang,
     face: Face,
     screen: Screen,
     view: View,
@@ -72,15 +74,16 @@ struct Drawn {
 
 impl Progress {
     /// Nothing is shown before the first event. `rate` is for the time that is left.
-    pub fn new(face: Face, screen: &Screen, rate: Rate) -> Self {
+    pub fn new(face: Face, screen: &Screen, rate: Rate, lang: Lang) -> Self {
         let next = match face {
             Face::Lines => LINE_EVERY,
             _ => Duration::ZERO,
         };
         Self {
+            lang,
             face,
             screen: screen.clone(),
-            view: View::new(rate),
+            view: View::new(rate, lang),
             next,
             last: Duration::ZERO,
             drawn: None,
@@ -140,7 +143,7 @@ impl Observer for Progress {
             return;
         }
         self.view.on(at, event);
-        if let Some(warning) = view::warning(event) {
+        if let Some(warning) = view::warning(event, self.lang) {
             self.screen.line(&warning);
         }
         self.tick(at);
@@ -208,7 +211,7 @@ mod tests {
     fn progress(face: Face) -> (Progress, screen::Captured) {
         let (screen, captured) = Screen::captured();
         let rate = Rate::per_second(20.0).unwrap();
-        (Progress::new(face, &screen, rate), captured)
+        (Progress::new(face, &screen, rate, Lang::En), captured)
     }
 
     fn a_run(progress: &mut Progress) {

@@ -26,6 +26,7 @@ use crate::clock::{Clock, Deadline};
 use crate::engine::pacer::GRACE;
 use crate::engine::{Effect, Engine, Input, Mark, Settlement, Ticket};
 use crate::event::{CanaryFailure, Event, Observer, StopCause, Why};
+use crate::lang::Lang;
 use crate::model::{Change, Counts, Fault, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::rows::{Batch, HELD_BACK, Rows, RowsError};
@@ -280,7 +281,7 @@ impl<T: Transport> Running<T> {
         if self.is_time_up()
             && let Some(until) = self.until.take()
         {
-            let cause = StopCause::TimeUp(format!("no new call after {}", until.shown));
+            let cause = StopCause::TimeUp(Lang::En.no_new_call(&until.shown));
             self.step(Input::Stop(cause));
         }
         let effects = self.engine.step(self.clock.now(), input);
@@ -419,7 +420,7 @@ impl<T: Transport> Running<T> {
                 let cause = match error {
                     RowsError::Changed(at) => {
                         let source = &rows.plan().survey().sources[usize::from(at.file)];
-                        StopCause::InputChanged(format!("{}: line {}", source.name, at.line))
+                        StopCause::InputChanged(Lang::En.place(&source.name, at.line))
                     }
                     RowsError::Input(error) => StopCause::InputUnreadable(error.to_string()),
                 };

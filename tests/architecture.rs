@@ -6,24 +6,27 @@ use std::fs;
 use std::path::Path;
 
 /// For each module at the top, those that it may name; itself is always allowed.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("event", &["model"]),
+    ("lang", &["model"]),
     ("keys", &["model"]),
     ("clock", &[]),
     ("signals", &[]),
     ("state", &[]),
     ("engine", &["event", "model"]),
-    ("input", &["keys", "model"]),
+    ("input", &["keys", "lang", "model"]),
     ("tencent", &["model"]),
-    ("explain", &["engine", "model", "tencent"]),
-    ("plan", &["input", "keys", "model"]),
+    ("explain", &["engine", "lang", "model", "tencent"]),
+    ("plan", &["input", "keys", "lang", "model"]),
     ("ledger", &["engine", "event", "keys", "model", "plan"]),
     (
         "report",
-        &["engine", "event", "explain", "input", "model", "plan"],
+        &[
+            "engine", "event", "explain", "input", "lang", "model", "plan",
+        ],
     ),
-    ("progress", &["engine", "event", "model", "report"]),
+    ("progress", &["engine", "event", "lang", "model", "report"]),
     (
         "recorder",
         &["engine", "event", "ledger", "model", "plan", "report"],
@@ -32,10 +35,11 @@ const ARROWS: [(&str, &[&str]); 21] = [
     (
         "run",
         &[
-            "canary", "clock", "engine", "event", "model", "plan", "recorder", "report", "tencent",
+            "canary", "clock", "engine", "event", "lang", "model", "plan", "recorder", "report",
+            "tencent",
         ],
     ),
-    ("prepare", &["input", "ledger", "plan", "report"]),
+    ("prepare", &["input", "lang", "ledger", "plan", "report"]),
     ("simulator", &["model"]),
     (
         "cli",
@@ -47,6 +51,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "explain",
             "input",
             "keys",
+            "lang",
             "ledger",
             "model",
             "plan",

@@ -62,6 +62,49 @@ fn every_file_is_judged_as_it_says_beside_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What `check` finds, in English or Chinese: place, whether it is an error, code, and the rest.
+fn found(told: &str) -> Vec<(String, bool, String, String)> {
+    let lines = told.lines().filter_map(|line| {
+        let (place, rest) = line.split_once(": ")?;
+        let (level, rest) = rest.split_once('[')?;
+        let (code, rest) = rest.split_once(']')?;
+        let is_error = match level {
+            "error" | "错误" => true,
+            "warning" | "警告" => false,
+            _ => return None,
+        };
+        Some((place.into(), is_error, code.into(), rest.into()))
+    });
+    lines.collect()
+}
+
+#[test]
+fn the_same_is_found_in_chinese() {
+    let mut codes = BTreeSet::new();
+    for entry in fs::read_dir(CORPUS).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_slow = name.starts_with("users-");
+        if is_slow || name.ends_with(".txt") {
+            continue;
+        }
+        let [english, chinese] = ["en", "zh"].map(|lang| {
+            let line = format!("lcic-sync check --lang {lang} {name}");
+            found(&told(Path::new(CORPUS), &line))
+        });
+        assert_eq!(chinese.len(), english.len(), "{name}");
+        for (one, other) in english.into_iter().zip(chinese) {
+            assert_eq!((&one.0, one.1, &one.2), (&other.0, other.1, &other.2));
+            let message = other.3.split("：实际为").next().unwrap();
+            let is_chinese = message.contains(|c: char| ('\u{4E00}'..='\u{9FFF}').contains(&c));
+            let is_english = ["column", "expected", " the ", " of "];
+            let is_english = is_english.iter().any(|word| message.contains(word));
+            assert!(is_chinese && !is_english, "{name}: {message}");
+            codes.insert(one.2);
+        }
+    }
+    assert!(codes.len() > 20, "{codes:?}");
+}
+
 #[test]
 fn check_in_json_says_the_same() {
     let text = told(Path::new(CORPUS), "lcic-sync check --json 08-blanks.csv");

@@ -129,6 +129,68 @@ fn the_page_works_in_a_browser_and_asks_nobody_for_anything() {
 }
 
 #[test]
+fn a_page_in_chinese_works_as_well() {
+    let faults = serde_json::from_str::<Faults>(
+        r#"{"script": [
+            {"user": "u3", "times": "forever", "fault": {"kind": "error", "code": "ResourceNotFound.User"}}]}"#,
+    );
+    let bench = Bench::new(Config {
+        faults: faults.unwrap(),
+        ..support::unlimited()
+    });
+    bench.write("users.csv", support::users(30, "a") + "bad,,\n");
+    let done = bench.apply(&["--rate", "300", "users.csv"]);
+    assert_eq!(done.checked_code(), 3, "{}", done.stderr);
+    // Of a run that spoke English.
+    let told = bench.run(&["report", "--lang", "zh", "--state-dir", "state"]);
+    assert_eq!(told.code(), 0, "{}", told.stderr);
+
+    let Some(mut browser) = Browser::start() else {
+        eprintln!("skipped: there is no chromium here (apt-get install chromium)");
+        return;
+    };
+    browser.open(&done.run().file("report.html"));
+    let search = |words: &str| {
+        format!("search.value = '{words}'; search.dispatchEvent(new Event('input')); shown.value")
+    };
+    for (script, expected) in [
+        ("document.documentElement.lang".into(), "zh-CN"),
+        (
+            "document.title.split(' · ')[0]".into(),
+            "2 行需要处理，其余均已就绪",
+        ),
+        (
+            "document.querySelector('h2').textContent".into(),
+            "各行结果",
+        ),
+        (search("失败 u3"), "1 / 2 行"),
+        (search(""), "2 / 2 行"),
+        (
+            "document.querySelector('.copy').classList.add('copied');
+             getComputedStyle(document.querySelector('.copied'), '::after').content"
+                .into(),
+            "\" 已复制\"",
+        ),
+    ] {
+        assert_eq!(browser.value(&script), expected, "{script}");
+    }
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true}),
+    );
+    for (script, expected) in [
+        (
+            "getComputedStyle(rows.tHead.rows[0], '::before').content",
+            json!("\"排序\""),
+        ),
+        ("document.documentElement.scrollWidth", json!(390)),
+    ] {
+        assert_eq!(browser.value(script), expected, "{script}");
+    }
+    assert_eq!(browser.complaints, Vec::<Value>::new());
+}
+
+#[test]
 fn a_kept_run_is_rendered_again_and_a_missing_one_is_told() {
     let bench = Bench::new(support::unlimited());
     bench.write("users.csv", support::users(3, "a"));

@@ -286,6 +286,10 @@ pub struct ApplyArgs {
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
     pub verbose: u8,
 
+    /// The language of what is told: zh or en [default: by the locale]
+    #[arg(long, value_name = "LANG", value_parser = ["zh", "en"], help_heading = "Output")]
+    pub lang: Option<String>,
+
     /// Show no progress
     #[arg(long, help_heading = "Output")]
     pub no_progress: bool,
@@ -400,6 +404,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 
+    /// The language of what is told: zh or en [default: by the locale]
+    #[arg(long, value_name = "LANG", value_parser = ["zh", "en"])]
+    pub lang: Option<String>,
+
     /// Show no progress
     #[arg(long)]
     pub no_progress: bool,
@@ -456,6 +464,7 @@ impl ApplyArgs {
             switch("--json", self.json),
             switch("--quiet", self.quiet),
             switch(&verbose, self.verbose > 0),
+            value("--lang", &self.lang),
             switch("--no-progress", self.no_progress),
             switch("--cron", self.cron),
             path("--log-file", &self.log_file),
@@ -556,6 +565,7 @@ mod tests {
                 "--yes",
                 "--json",
                 "-q",
+                "--lang=zh",
                 "--no-progress",
                 "a.csv",
             ],

@@ -3,7 +3,6 @@
 //! cell, the last is left, which is the one that counts. All else stays as it was, wrong or not.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::input::Source;
 use crate::input::records::{RecordError, Records};
 use crate::input::survey::Survey;
-use crate::report::words::count;
+use crate::lang::Lang;
 
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,25 +26,23 @@ pub struct Fixed {
     left_out: u64,
 }
 
-impl fmt::Display for Fixed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} written in UTF-8", count(self.rows, "row"))?;
+impl Fixed {
+    /// It, for a person.
+    pub fn in_words(&self, lang: Lang) -> String {
+        let mut told = lang.written(lang.rows(self.rows));
         if let Some(read_as) = &self.read_as {
-            write!(f, " (was {read_as})")?;
+            told += &lang.was_read_as(read_as);
         }
         for (n, what) in [
-            (self.trimmed, "id without the blanks around it"),
-            (self.repeated, "row left out that a later one repeats"),
-            (
-                self.left_out,
-                "row left out that was blank or the header again",
-            ),
+            (self.trimmed, lang.without_blanks()),
+            (self.repeated, lang.without_repeated()),
+            (self.left_out, lang.without_blank_rows()),
         ] {
             if n > 0 {
-                write!(f, "; {n} × {what}")?;
+                told += &lang.repaired(n, what);
             }
         }
-        f.write_str("; all else that is told above is left as it is")
+        told + lang.rest_is_left()
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is held against a plan before anything is sent: an export that went wrong shows in how
 //! much it would change, in how few rows it has, or in how few it has compared with the last one.
 
+use crate::lang::{Lang, count, thousands};
 use crate::plan::Plan;
-use crate::report::words::{count, thousands};
 
 /// What the person wants a plan to keep to.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -122,12 +122,9 @@ impl Guards {
 }
 
 /// What to warn of when an input has shrunk to half or less of what it was in the run before.
-pub fn shrank(rows: u64, before: Option<u64>) -> Option<String> {
+pub fn shrank(rows: u64, before: Option<u64>, lang: Lang) -> Option<String> {
     let before = before.filter(|before| *before > 0 && rows <= before / 2)?;
-    let (rows, before) = (count(rows, "row"), thousands(before));
-    Some(format!(
-        "{rows}, and {before} in the last run of this input: is the export complete? (--min-rows refuses one that is not)"
-    ))
+    Some(lang.shrank(lang.rows(rows), thousands(before)))
 }
 
 #[cfg(test)]
@@ -198,10 +195,10 @@ mod tests {
         let error = guards.check_numbers(999, 0, 5).unwrap_err().to_string();
         assert!(error.starts_with("999 rows in the input, and --min-rows wants 1,000\n"));
 
-        assert_eq!(shrank(51, Some(100)), None);
-        assert_eq!(shrank(0, None), None);
-        assert_eq!(shrank(0, Some(0)), None);
-        let warning = shrank(50, Some(100)).unwrap();
+        assert_eq!(shrank(51, Some(100), Lang::En), None);
+        assert_eq!(shrank(0, None, Lang::En), None);
+        assert_eq!(shrank(0, Some(0), Lang::En), None);
+        let warning = shrank(50, Some(100), Lang::En).unwrap();
         assert!(
             warning.starts_with("50 rows, and 100 in the last run"),
             "{warning}"

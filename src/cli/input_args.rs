@@ -13,6 +13,7 @@ use super::look::Look;
 use super::settings::SettingsError;
 use crate::input::lint::Lint;
 use crate::input::rules::{Allowed, Column, Rules};
+use crate::lang::Lang;
 
 /// As typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -90,7 +91,7 @@ impl InputArgs {
     }
 
     /// What they come to, with the environment and the configuration file.
-    pub(super) fn resolve(&self, look: &Look<'_>) -> Result<Arc<Rules>, SettingsError> {
+    pub(super) fn resolve(&self, look: &Look<'_>, lang: Lang) -> Result<Arc<Rules>, SettingsError> {
         let encoding = look.value("--encoding", self.encoding.as_deref())?;
         let encoding = encoding.map(|found| {
             found.read(
@@ -127,6 +128,7 @@ impl InputArgs {
             })
         });
         Ok(Arc::new(Rules {
+            lang,
             encoding: encoding.transpose()?,
             delimiter: delimiter.transpose()?,
             sheet: look.text("--sheet", self.sheet.as_deref())?,

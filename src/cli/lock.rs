@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep};
 use super::exit::Exit;
 use super::printer::Printer;
 use super::settings::Settings;
-use crate::report::words;
 use crate::state::{StateDir, StateError, input_that_is_an_output, written_in};
 
 /// How often a taken lock is tried again. Chosen: nobody notices it, and it costs nothing.
@@ -78,8 +77,8 @@ pub async fn take(
                 return Err((Exit::Locked, error.into()));
             }
             Err(StateError::Locked { holder, .. }) if !has_said => {
-                let wait = words::duration(wait);
-                printer.say(&format!("waiting up to {wait} for another run ({holder})"));
+                let lang = printer.lang();
+                printer.say(&lang.waits_for_run(lang.duration(wait), holder));
                 has_said = true;
             }
             Err(StateError::Locked { .. }) => {}

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::config_file::{ConfigError, ConfigFile, FILE_NAME, Kind};
 use super::settings::{Environment, SettingsError};
+use crate::lang::Lang;
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -310,6 +311,18 @@ impl<'e> Look<'e> {
         found.map_or(Ok(false), |found| found.switch())
     }
 
+    /// The language that people are told things in: as said, else by the locale.
+    pub fn lang(&self, typed: Option<&str>) -> Result<Lang, SettingsError> {
+        if let Some(found) = self.value("--lang", typed)? {
+            return found.read("zh or en", Lang::from_name);
+        }
+        let Some((variable, lang)) = locale(self.environment) else {
+            return Ok(Lang::default());
+        };
+        self.note_origin("--lang", Origin::Variable(variable.to_owned()));
+        Ok(lang)
+    }
+
     pub fn path(&self, flag: &str, typed: Option<&Path>) -> Result<Option<PathBuf>, SettingsError> {
         let Some(found) = self.value(flag, typed)? else {
             return Ok(None);
@@ -339,6 +352,16 @@ impl<'e> Look<'e> {
         // Of an absolute path it takes out the superfluous parts.
         std::path::absolute(path).map_err(SettingsError::NoCurrentDirectory)
     }
+}
+
+/// The language of the locale, and the variable that says it: the first that is set, in the order
+/// of POSIX. cron sets none.
+pub fn locale(environment: &dyn Environment) -> Option<(&'static str, Lang)> {
+    let variables = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter();
+    variables
+        .filter_map(|name| Some((name, environment.filled(name)?)))
+        .map(|(name, locale)| (name, Lang::of_locale(&locale)))
+        .next()
 }
 
 fn bare(flag: &str) -> &str {

@@ -17,8 +17,9 @@ use super::exit::Exit;
 use super::printer::Printer;
 use super::secret_url::SecretUrl;
 use super::settings::Settings;
+use crate::lang::{Lang, thousands};
 use crate::report::summary::Summary;
-use crate::report::words::{clean, outcomes, thousands, verdict};
+use crate::report::words::{clean, outcomes, verdict};
 use crate::state::make_private_dir;
 use crate::tencent::http::{self, causes};
 
@@ -119,7 +120,7 @@ pub async fn tell(settings: &Settings, exit: Exit, summary: Option<&Summary>, pr
     if was_bad == (now == Standing::Bad) {
         return;
     }
-    let body = body(to.form, now, exit, summary);
+    let body = body(to.form, now, exit, summary, settings.lang);
     let told = match post(&to.url, &body, settings.ca_file.as_deref()).await {
         Ok(()) => keep(&path, now).map_err(|error| format!("{}: {error}", path.display())),
         Err(seen) => Err(format!(
@@ -137,8 +138,8 @@ fn keep(path: &Path, now: Standing) -> std::io::Result<()> {
     fs::write(path, format!("{}\n", now.name()))
 }
 
-fn body(form: Form, now: Standing, exit: Exit, summary: Option<&Summary>) -> Value {
-    let text = text(now, exit, summary);
+fn body(form: Form, now: Standing, exit: Exit, summary: Option<&Summary>, lang: Lang) -> Value {
+    let text = text(now, exit, summary, lang);
     match form {
         Form::MsgType => json!({ "msgtype": "text", "text": { "content": text } }),
         Form::Feishu => json!({ "msg_type": "text", "content": { "text": text } }),
@@ -154,27 +155,23 @@ fn body(form: Form, now: Standing, exit: Exit, summary: Option<&Summary>) -> Val
 }
 
 /// What people read. The summary's own message is left out: it may name files.
-fn text(now: Standing, exit: Exit, summary: Option<&Summary>) -> String {
-    let number = exit.number();
+fn text(now: Standing, exit: Exit, summary: Option<&Summary>, lang: Lang) -> String {
     let mut lines = vec![match now {
-        Standing::Good => "lcic-sync: recovered, all is well again".to_owned(),
-        Standing::Bad => format!(
-            "lcic-sync: a person is needed (exit {number}: {})",
-            exit.meaning()
-        ),
+        Standing::Good => lang.recovered().to_owned(),
+        Standing::Bad => lang.needs_person(exit.number(), exit.meaning(lang)),
     }];
     if let Some(summary) = summary {
         if now == Standing::Bad {
-            lines.push(verdict(summary));
+            lines.push(verdict(summary, lang));
         }
-        lines.push(outcomes(&summary.counts));
+        lines.push(outcomes(&summary.counts, lang));
         let codes = summary.failures.iter().take(N_CODES);
         lines.extend(
             codes.map(|failures| {
                 format!("{} × {}", thousands(failures.rows), clean(&failures.code))
             }),
         );
-        lines.push(format!("run {}", summary.run_id));
+        lines.push(lang.run_named(&summary.run_id));
     }
     lines.join("\n")
 }
@@ -262,16 +259,24 @@ mod tests {
     #[test]
     fn a_notice_says_what_happened_and_names_nobody() {
         let summary = sample();
-        let text = text(Standing::Bad, Exit::StoppedEarly, Some(&summary));
+        let in_words = |lang| text(Standing::Bad, Exit::StoppedEarly, Some(&summary), lang);
         assert_eq!(
-            text,
+            in_words(Lang::En),
             "lcic-sync: a person is needed (exit 5: stopped early or in doubt; the same command goes on)\n\
              Stopped: the service accepted nothing for too long\n\
              200 rows: 120 applied, 30 unchanged, 2 failed, 2 invalid, 3 superseded, 1 unknown, 42 pending\n\
              2 × ResourceNotFound.User\n1 × no UserId\n1 × no answer\n\
              run 20260301T020000Z-k3xq"
         );
-        let body = |form| body(form, Standing::Good, Exit::Done, Some(&summary));
+        assert_eq!(
+            in_words(Lang::Zh),
+            "lcic-sync：需要人工处理（退出码 5：提前停止或结果未知；再次执行同一命令即可继续）\n\
+             已停止：服务端长时间未接受任何请求\n\
+             200 行：已更新 120，无变化 30，失败 2，无效 2，被覆盖 3，结果未知 1，未处理 42\n\
+             2 × ResourceNotFound.User\n1 × no UserId\n1 × no answer\n\
+             运行 20260301T020000Z-k3xq"
+        );
+        let body = |form| body(form, Standing::Good, Exit::Done, Some(&summary), Lang::En);
         assert!(
             body(Form::MsgType)["text"]["content"]
                 .as_str()

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::exit::Exit;
 use super::printer::Printer;
 use super::settings::Settings;
+use crate::lang::Lang;
 use crate::report::summary::Summary;
 use crate::report::words::outcomes;
 use crate::tencent::http::causes;
@@ -48,10 +49,14 @@ impl Ping {
         let told = self.start.await.unwrap_or(Ok(()));
         let number = exit.number();
         let body = match summary {
-            Some(summary) => format!("\n{}\nrun {}", outcomes(&summary.counts), summary.run_id),
+            Some(summary) => format!(
+                "\n{}\nrun {}",
+                outcomes(&summary.counts, Lang::En),
+                summary.run_id
+            ),
             None => String::new(),
         };
-        let body = format!("exit {number}: {}{body}\n", exit.meaning());
+        let body = format!("exit {number}: {}{body}\n", exit.meaning(Lang::En));
         let url = with(&self.url, &number.to_string(), &self.rid);
         let ended = send(self.client, url, body).await;
         for (which, told) in [("start", told), ("end", ended)] {

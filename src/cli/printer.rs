@@ -18,9 +18,10 @@ use super::exit::Exit;
 use super::log_file::LogFile;
 use super::settings::{Environment, SettingsError};
 use super::unattended::{LogFormat, Unattended};
+use crate::lang::Lang;
 use crate::progress::screen::Screen;
 use crate::progress::{self, Face};
-use crate::report::words::{clean, count};
+use crate::report::words::clean;
 
 /// More changes than this are confirmed once by who sits at the terminal. Chosen: nearly a minute
 /// at the usual pace, and more than one mends by hand.
@@ -30,6 +31,7 @@ pub const CONFIRM_ABOVE: u64 = 1000;
 #[derive(Clone)]
 pub struct Printer {
     screen: Screen,
+    lang: Lang,
     quiet: bool,
     verbose: u8,
     /// What is said is logged, too: there is a log beside the screen.
@@ -46,15 +48,26 @@ impl Printer {
     pub fn on(screen: Screen, quiet: bool, verbose: u8) -> Self {
         Self {
             screen,
+            lang: Lang::En,
             quiet,
             verbose,
             is_logged: false,
         }
     }
 
+    /// The same, in this language.
+    pub fn speaking(self, lang: Lang) -> Self {
+        Self { lang, ..self }
+    }
+
     /// The same, but what it says also goes into the log, however quiet it is.
     pub fn logged(self, is_logged: bool) -> Self {
         Self { is_logged, ..self }
+    }
+
+    /// The language that it speaks.
+    pub fn lang(&self) -> Lang {
+        self.lang
     }
 
     /// Where it says things; progress belongs there, too.
@@ -93,7 +106,7 @@ impl Printer {
         if self.is_logged {
             warn!("{text}");
         }
-        self.show(&format!("warning: {text}"));
+        self.show(&format!("{}{text}", self.lang.warning()));
     }
 
     /// Says what went wrong, however quiet it shall be: the chain of causes on one line, hints on
@@ -152,9 +165,8 @@ fn asks(changes: u64, is_loopback: bool, yes: bool, is_terminal: bool) -> bool {
 }
 
 /// The question for [`Printer::confirm`].
-pub fn question(changes: u64, rows: u64, endpoint: &str) -> String {
-    let (changes, rows) = (count(changes, "change"), count(rows, "row"));
-    format!("Send {changes} (from {rows}) to {endpoint}?")
+pub fn question(changes: u64, rows: u64, place: &str, lang: Lang) -> String {
+    lang.question(lang.changes(changes), lang.rows(rows), place)
 }
 
 /// A terminal that can move its cursor.
@@ -364,7 +376,8 @@ mod tests {
                 "{changes} {is_loopback} {yes} {is_terminal}"
             );
         }
-        let question = question(1_000_000, 1_000_001, "https://lcic.tencentcloudapi.com");
+        let place = "https://lcic.tencentcloudapi.com";
+        let question = question(1_000_000, 1_000_001, place, Lang::En);
         assert_eq!(
             question,
             "Send 1,000,000 changes (from 1,000,001 rows) to https://lcic.tencentcloudapi.com?"

@@ -20,7 +20,7 @@ use super::args::ApplyArgs;
 use super::config_file::ConfigError;
 use super::guards::{Guards, MaxChanges};
 use super::look::{Found, Look};
-pub use super::look::{Origin, Origins};
+pub use super::look::{Origin, Origins, locale};
 use super::notify::NotifyUrl;
 use super::unattended::Unattended;
 use crate::canary;
@@ -28,6 +28,7 @@ use crate::engine::Limits;
 use crate::engine::pacer::Rate;
 use crate::explain::{DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_OUTAGE};
 use crate::input::rules::Rules;
+use crate::lang::Lang;
 use crate::plan::Wishes;
 use crate::report::repeat::Repeat;
 
@@ -42,6 +43,8 @@ const MAX_FILES: usize = 1 << 16;
 /// All that `apply` goes by.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What people are told things in.
+    pub lang: Lang,
     /// The FILE arguments, `-` for standard input at most once.
     pub inputs: Vec<String>,
     /// How they are read.
@@ -251,9 +254,11 @@ impl Settings {
         };
         let (quiet, verbose) = loudness(&look, args)?;
         let unattended = Unattended::resolve(&look, args, &state_dir)?;
+        let lang = look.lang(args.lang.as_deref())?;
         Ok(Self {
+            lang,
             inputs: args.files.clone(),
-            rules: args.input.resolve(&look)?,
+            rules: args.input.resolve(&look, lang)?,
             endpoint: endpoint(&look, args)?,
             account: look.text("--account", args.account.as_deref())?,
             ca_file: look.path("--ca-file", args.ca_file.as_deref())?,
@@ -298,6 +303,15 @@ impl Settings {
             config_file: look.file().map(|file| file.path.clone()),
             origins: look.into_origins(),
         })
+    }
+}
+
+impl Settings {
+    /// The same, in this language.
+    pub fn speaking(mut self, lang: Lang) -> Self {
+        self.lang = lang;
+        Arc::make_mut(&mut self.rules).lang = lang;
+        self
     }
 }
 

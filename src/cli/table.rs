@@ -1,6 +1,11 @@
 //! Text in columns, for a terminal of any width and for a pipe.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal};
+
+use textwrap::core::display_width;
+
+use crate::lang::fold;
 
 /// Columns where there is no terminal to ask.
 pub const COLUMNS: usize = 80;
@@ -24,29 +29,22 @@ pub fn columns() -> usize {
     }
 }
 
-/// `text` in lines of at most `width` characters, broken at blanks; a longer word stands alone.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("begins with one");
-        let n = line.chars().count();
-        if n == 0 {
-            line.push_str(word);
-        } else if n + 1 + word.chars().count() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
+/// `text` in lines of at most `width` columns; a longer word stands alone.
+pub fn wrap(text: &str, width: usize) -> Vec<Cow<'_, str>> {
+    textwrap::wrap(text, fold::options(width))
 }
 
 /// `text` behind `before`, its further lines indented to begin below it.
 pub fn hanging(before: &str, text: &str, columns: usize) -> String {
-    let indent = before.chars().count();
+    let indent = display_width(before);
     let lines = wrap(text, columns.saturating_sub(indent).max(20));
     format!("{before}{}\n", lines.join(&format!("\n{:indent$}", "")))
+}
+
+/// `text` with blanks behind it, up to so many columns.
+pub fn padded(text: &str, columns: usize) -> String {
+    let missing = columns.saturating_sub(display_width(text));
+    format!("{text}{:missing$}", "")
 }
 
 #[cfg(test)]

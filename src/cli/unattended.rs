@@ -9,6 +9,7 @@ use super::exit::Exit;
 use super::look::Look;
 use super::secret_url::SecretUrl;
 use super::settings::SettingsError;
+use crate::lang::Lang;
 use crate::report::summary::Summary;
 use crate::report::words::{clean, outcomes};
 
@@ -80,17 +81,18 @@ impl Unattended {
 }
 
 /// How a run ended, in one line for a mail or a log: outcome, counts, and where to read more.
-pub fn line(exit: Exit, summary: &Summary, directory: &Path) -> String {
-    let mut outcome = format!("exit {}: {}", exit.number(), exit.meaning());
+pub fn line(exit: Exit, summary: &Summary, directory: &Path, lang: Lang) -> String {
+    let mut told = lang.exit_line(exit.number(), exit.meaning(lang));
     if let Some(message) = &summary.message {
-        let lines: Vec<String> = message.lines().map(clean).collect();
-        outcome += &format!(": {}", lines.join("; "));
+        let lines: Vec<String> = lang.retold(message).lines().map(clean).collect();
+        told += lang.colon();
+        told += &lines.join(lang.semicolon());
     }
     // What was refused, or stopped, before it was read can't be told as "0 rows".
     let was_read = summary.counts.read > 0 || exit == Exit::Done;
     let counts = match was_read {
-        true => outcomes(&summary.counts),
-        false => "nothing was sent".into(),
+        true => outcomes(&summary.counts, lang),
+        false => lang.nothing_was_sent().into(),
     };
-    format!("{outcome}; {counts}; {}", directory.display())
+    [told, counts, directory.display().to_string()].join(lang.semicolon())
 }

@@ -1,8 +1,8 @@
 //! Explains the codes in result files: what each means, what a person does about it, and what
 //! this program does about it. Made from two tables, [`crate::tencent::codes`] for what the
-//! service and the network say, [`rows`] for rows that no answer decided; what is done about a
-//! code follows from its class ([`Treatment`]), so that the words can't differ from line to
-//! line.
+//! service and the network say, [`rows`] for rows that no answer decided; the words are
+//! [`crate::lang`]'s. What is done about a code follows from its class ([`Treatment`]), so that it
+//! can't be told differently from line to line.
 
 pub mod nearest;
 pub mod rows;
@@ -12,6 +12,7 @@ pub use treatment::{DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_OUTAGE, Treatment};
 
 use rows::{ROWS, RowEntry};
 
+use crate::lang::Lang;
 use crate::model::{FatalCause, Outcome};
 use crate::tencent::codes::{self, Class, Entry};
 
@@ -26,10 +27,6 @@ pub struct Explanation<'c> {
     pub listed: Listed,
     /// What kind of code it is.
     pub kind: Kind,
-    /// What it means.
-    pub meaning: &'static str,
-    /// What a person does about it.
-    pub advice: &'static str,
 }
 
 /// How a code was found.
@@ -83,30 +80,38 @@ impl Kind {
     }
 
     /// The word in a few more.
-    pub fn in_words(self) -> &'static str {
+    pub fn in_words(self, lang: Lang) -> &'static str {
         match self {
-            Self::Call(Class::Throttled) => "over the quota",
-            Self::Call(Class::Passing(_)) => "a failure that may pass",
-            Self::Call(Class::Row) => "this row is refused, others may do",
-            Self::Call(Class::Fatal(FatalCause::Key)) => "key, permission or signature",
-            Self::Call(Class::Fatal(FatalCause::Service)) => {
-                "wrong endpoint, or something in the service's place"
-            }
-            Self::Row(_) => "no answer decided this row",
-            Self::Warning => "odd, and sent all the same",
+            Self::Call(Class::Throttled) => lang.kind_throttled(),
+            Self::Call(Class::Passing(_)) => lang.kind_passing(),
+            Self::Call(Class::Row) => lang.kind_row(),
+            Self::Call(Class::Fatal(FatalCause::Key)) => lang.kind_key(),
+            Self::Call(Class::Fatal(FatalCause::Service)) => lang.kind_endpoint(),
+            Self::Row(_) => lang.kind_undecided(),
+            Self::Warning => lang.kind_warning(),
         }
     }
 }
 
 impl Explanation<'_> {
+    /// What it means.
+    pub fn meaning(&self, lang: Lang) -> &'static str {
+        lang.explained(self.code)[0]
+    }
+
+    /// What a person does about it.
+    pub fn advice(&self, lang: Lang) -> &'static str {
+        lang.explained(self.code)[1]
+    }
+
     /// What this program does about it.
-    pub fn treatment(&self) -> Treatment {
-        Treatment::of(self.kind, self.code)
+    pub fn treatment(&self, lang: Lang) -> Treatment {
+        Treatment::of(self.kind, self.code, lang)
     }
 
     /// Meaning and advice in half a line, to stand behind the code.
-    pub fn brief(&self) -> String {
-        format!("{}; {}", self.meaning, self.advice)
+    pub fn brief(&self, lang: Lang) -> String {
+        lang.brief(self.meaning(lang), self.advice(lang))
     }
 }
 
@@ -160,8 +165,6 @@ fn of_call(entry: &'static Entry) -> Explanation<'static> {
         code: entry.code,
         listed: Listed::Itself,
         kind: Kind::Call(entry.class),
-        meaning: entry.meaning,
-        advice: entry.advice,
     }
 }
 
@@ -171,8 +174,6 @@ fn of_row(row: &'static RowEntry) -> Explanation<'static> {
         code: row.code,
         listed: Listed::Itself,
         kind: row.outcome.map_or(Kind::Warning, Kind::Row),
-        meaning: row.meaning,
-        advice: row.advice,
     }
 }
 
@@ -183,26 +184,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_one_line_and_short_words() {
+    fn every_code_has_one_line_and_short_words_in_each_language() {
         let mut seen = BTreeSet::new();
         for line in all() {
             assert!(seen.insert(line.code), "{} is listed twice", line.code);
             assert_eq!(explain(line.code), line);
-            let Treatment {
-                retried,
-                row,
-                run,
-                exit,
-            } = line.treatment();
-            let brief = format!("  1,000,000 × {}: {}", line.code, line.brief());
-            let texts = [line.meaning, line.advice, &retried, &row, &run, &exit];
-            for text in texts.into_iter().chain([brief.as_str()]) {
-                assert!(!text.is_empty() && !text.contains('\n'), "{}", line.code);
-                assert!(!text.ends_with('.'), "{}: {text}", line.code);
-                assert!(text.chars().count() <= 200, "{}: {text}", line.code);
+            for lang in Lang::ALL {
+                let Treatment {
+                    retried,
+                    row,
+                    run,
+                    exit,
+                } = line.treatment(lang);
+                let brief = format!("  1,000,000 × {}: {}", line.code, line.brief(lang));
+                let [meaning, advice] = lang.explained(line.code);
+                let texts = [meaning, advice, &retried, &row, &run, &exit];
+                for text in texts.into_iter().chain([brief.as_str()]) {
+                    assert!(!text.is_empty() && !text.contains('\n'), "{}", line.code);
+                    assert!(!text.ends_with(['.', '。']), "{}: {text}", line.code);
+                    assert!(text.chars().count() <= 200, "{}: {text}", line.code);
+                }
             }
         }
-        assert!(seen.len() > 70);
+        seen.insert(NOWHERE);
+        let [listed, _] = crate::lang::codes::listed();
+        assert_eq!(
+            listed,
+            seen.into_iter().collect::<Vec<_>>(),
+            "no line is left over"
+        );
     }
 
     #[test]

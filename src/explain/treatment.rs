@@ -5,6 +5,7 @@ use super::Kind;
 use crate::engine::breaker::{FAILURES_TO_OPEN, USERS_TO_OPEN};
 use crate::engine::retry::{BASE, CAP};
 use crate::engine::{IMPOSTORS_TO_STOP, SAME_REFUSALS_TO_STOP};
+use crate::lang::Lang;
 use crate::model::{FatalCause, Outcome, Passing};
 use crate::tencent::codes::{Class, NOT_THE_SERVICE};
 
@@ -28,14 +29,19 @@ pub struct Treatment {
 
 impl Treatment {
     /// What is done about this kind; some codes have a rule of their own.
-    pub(super) fn of(kind: Kind, code: &str) -> Self {
+    pub(super) fn of(kind: Kind, code: &str, lang: Lang) -> Self {
         match kind {
-            Kind::Call(Class::Throttled) => throttled(),
-            Kind::Call(Class::Passing(passing)) => passing_by(passing, code),
-            Kind::Call(Class::Row) => refused(),
-            Kind::Call(Class::Fatal(cause)) => fatal(cause, code),
-            Kind::Row(outcome) => undecided(outcome),
-            Kind::Warning => new("sent like any other", "as the answer says", "goes on", "0"),
+            Kind::Call(Class::Throttled) => throttled(lang),
+            Kind::Call(Class::Passing(passing)) => passing_by(passing, code, lang),
+            Kind::Call(Class::Row) => refused(lang),
+            Kind::Call(Class::Fatal(cause)) => fatal(cause, code, lang),
+            Kind::Row(outcome) => undecided(outcome, lang),
+            Kind::Warning => new(
+                lang.sent_like_others(),
+                lang.as_answered(),
+                lang.goes_on(),
+                "0",
+            ),
         }
     }
 }
@@ -54,134 +60,112 @@ fn new(
     }
 }
 
-fn waits() -> String {
-    let (base, cap) = (BASE.as_secs_f64(), CAP.as_secs());
-    format!("random waits, of up to {base} s at first and {cap} s later")
+fn waits(lang: Lang) -> String {
+    lang.waits(BASE.as_secs_f64(), CAP.as_secs())
 }
 
-fn outage() -> String {
-    format!("stops when nothing is accepted for --max-outage ({DEFAULT_MAX_OUTAGE})")
+fn outage(lang: Lang) -> String {
+    lang.stops_in_outage(DEFAULT_MAX_OUTAGE)
 }
 
-fn few_tries() -> String {
-    format!(
-        "yes, until --max-attempts ({DEFAULT_MAX_ATTEMPTS}) tries are used up, after {}",
-        waits()
-    )
+fn few_tries(lang: Lang) -> String {
+    lang.few_tries(DEFAULT_MAX_ATTEMPTS, waits(lang))
 }
 
-fn probes() -> String {
-    format!(
-        "after {FAILURES_TO_OPEN} in a row from {USERS_TO_OPEN} or more users one call at a time probes the service; {}",
-        outage()
-    )
+fn probes(lang: Lang) -> String {
+    lang.probes(FAILURES_TO_OPEN, USERS_TO_OPEN, outage(lang))
 }
 
-fn throttled() -> Treatment {
+fn throttled(lang: Lang) -> Treatment {
     new(
-        format!(
-            "yes, as often as needed: it uses up no try; after {}",
-            waits()
-        ),
-        "decided by a later answer; pending if the run stops first",
-        format!("goes on at a slightly lower pace; {}", outage()),
-        "none of its own; 5 if the run stops",
+        lang.free_tries(waits(lang)),
+        lang.decided_later(),
+        lang.goes_on_slower(outage(lang)),
+        lang.none_but_stop(),
     )
 }
 
-fn passing_by(passing: Passing, code: &str) -> Treatment {
-    let stops = "5 if the run stops";
+fn passing_by(passing: Passing, code: &str, lang: Lang) -> Treatment {
     match passing {
         // `Mended` and `Throttled` are no classes of the table; they are treated alike.
-        Passing::Throttled | Passing::Mended => throttled(),
+        Passing::Throttled | Passing::Mended => throttled(lang),
         Passing::NotSent => new(
-            format!(
-                "yes, as often as needed: it uses up no try; after {}",
-                waits()
-            ),
-            "decided by a later answer; pending if the run stops first",
-            probes(),
-            format!("none of its own; {stops}"),
+            lang.free_tries(waits(lang)),
+            lang.decided_later(),
+            probes(lang),
+            lang.none_but_stop(),
         ),
         Passing::Busy => new(
-            few_tries(),
-            "failed when they are used up",
-            format!("goes on; {}", outage()),
-            format!("3 for the row; {stops}"),
+            few_tries(lang),
+            lang.failed_then(),
+            lang.goes_on_unless(outage(lang)),
+            lang.row_or_stop(),
         ),
         Passing::Internal => new(
-            few_tries(),
-            "failed when they are used up, and in doubt in the ledger: the next run sends it again",
-            probes(),
-            format!("3 for the row; {stops}"),
+            few_tries(lang),
+            lang.failed_in_doubt(),
+            probes(lang),
+            lang.row_or_stop(),
         ),
         Passing::NoAnswer => new(
-            few_tries(),
-            "unknown when they are used up: sent, and no answer decided; the next run sends it again",
+            few_tries(lang),
+            lang.unknown_then(),
             match code == NOT_THE_SERVICE {
-                true => format!(
-                    "stops after {IMPOSTORS_TO_STOP} of them before the service has answered once; otherwise as in an outage"
-                ),
-                false => probes(),
+                true => lang.impostors(IMPOSTORS_TO_STOP),
+                false => probes(lang),
             },
-            "5, the same command goes on",
+            lang.five_goes_on(),
         ),
     }
 }
 
-fn refused() -> Treatment {
+fn refused(lang: Lang) -> Treatment {
     new(
-        "no",
-        "failed; it stands in failures.csv, and the next run sends it again",
-        format!(
-            "goes on; stops after {SAME_REFUSALS_TO_STOP} rows in a row with the same code and none accepted between"
-        ),
-        "3 for the row; 5 if the run stops",
+        lang.no(),
+        lang.failed_at_once(),
+        lang.goes_on_until(SAME_REFUSALS_TO_STOP),
+        lang.row_or_stop(),
     )
 }
 
-fn fatal(cause: FatalCause, code: &str) -> Treatment {
+fn fatal(cause: FatalCause, code: &str, lang: Lang) -> Treatment {
     let retried = match code {
-        "AuthFailure.SignatureExpire" => {
-            "once the clock is corrected: the service's own time is taken over and the call is signed again"
-        }
-        _ => "no",
+        "AuthFailure.SignatureExpire" => lang.once_corrected(),
+        _ => lang.no(),
     };
     let exit = match cause {
         FatalCause::Key => "7",
         FatalCause::Service => "5",
     };
-    new(
-        retried,
-        "pending, and so are all that are left: the same command goes on with them",
-        "stops at once, because no row can work",
-        exit,
-    )
+    new(retried, lang.pending_all(), lang.stops_at_once(), exit)
 }
 
-fn undecided(outcome: Outcome) -> Treatment {
+fn undecided(outcome: Outcome, lang: Lang) -> Treatment {
     let named = outcome.name();
     match outcome {
         Outcome::Invalid => new(
-            "never sent",
-            format!("{named}; it stands in failures.csv where it has the header's number of cells"),
-            "goes on",
+            lang.never_sent(),
+            lang.invalid_row(named),
+            lang.goes_on(),
             "3",
         ),
         Outcome::Pending => new(
-            "not sent in this run",
-            format!("{named}; the same command goes on with it"),
-            "ends when the others are done",
+            lang.not_sent_now(),
+            lang.pending_row(named),
+            lang.ends_with_others(),
             "5",
         ),
         Outcome::Unknown => new(
-            "not in this run",
-            format!("{named}; the next run sends it again"),
-            "was being stopped already",
-            "that of what stopped the run: 5, 7, 130 or 143",
+            lang.not_in_this_run(),
+            lang.unknown_row(named),
+            lang.was_stopping(),
+            lang.of_the_stop(),
         ),
-        Outcome::Superseded | Outcome::Unchanged | Outcome::Applied | Outcome::Failed => {
-            new("never sent", named, "goes on", "0")
-        }
+        Outcome::Superseded | Outcome::Unchanged | Outcome::Applied | Outcome::Failed => new(
+            lang.never_sent(),
+            lang.outcome(outcome),
+            lang.goes_on(),
+            "0",
+        ),
     }
 }

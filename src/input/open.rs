@@ -106,7 +106,8 @@ impl Source {
             }
             Ok(header) => header,
         };
-        let read_as = (!opening.read_as.is_empty()).then(|| opening.read_as.join(", "));
+        let read_as = opening.read_as;
+        let read_as = (!read_as.is_empty()).then(|| read_as.join(rules.lang.comma()));
         Ok(Self {
             name,
             file,
@@ -169,8 +170,8 @@ impl Opening<'_> {
             (Magic::Gzip, _) => Err(self.is("is compressed twice", "unpack it first")),
             (Magic::Marked(found, mark), None) if found == UTF_8 => Ok((file, layout(mark, false))),
             (Magic::Marked(found, mark), None) => {
-                self.read_as
-                    .push(format!("{} by its byte order mark", found.name()));
+                let told = self.rules.lang.by_mark(found.name());
+                self.read_as.push(told);
                 Ok((self.decoded(&file, mark, found)?.0, layout(0, false)))
             }
             (marked, Some(said)) => {
@@ -181,7 +182,7 @@ impl Opening<'_> {
                 if said == UTF_8 {
                     return Ok((file, layout(mark, false)));
                 }
-                self.read_as.push(format!("{} as told", said.name()));
+                self.read_as.push(self.rules.lang.as_told(said.name()));
                 Ok((self.decoded(&file, mark, said)?.0, layout(0, false)))
             }
             (Magic::Unmarked, None) => {
@@ -228,9 +229,8 @@ impl Opening<'_> {
                     );
                     return Err(self.is(is, OTHERS));
                 }
-                self.read_as.push(format!(
-                    "GB18030: of {lines} lines with other than ASCII {utf8} are valid UTF-8"
-                ));
+                let told = self.rules.lang.by_lines("GB18030", lines, utf8);
+                self.read_as.push(told);
                 Ok(Some(copy))
             }
             Verdict::Mixed => {
@@ -324,13 +324,14 @@ impl Opening<'_> {
             None if said.is_none() => layout.delimiter = guessed(first),
             None => {}
         }
+        let lang = self.rules.lang;
         match layout.delimiter {
             b',' => {}
-            b'\t' => self.read_as.push("separated by TAB".into()),
-            other => self.read_as.push(format!(
-                "separated by {}",
-                char::from(other).escape_default()
-            )),
+            b'\t' => self.read_as.push(lang.separated_by_tab().into()),
+            other => {
+                let delimiter = char::from(other).escape_default();
+                self.read_as.push(lang.separated_by(delimiter));
+            }
         }
         Ok(layout)
     }

@@ -5,8 +5,8 @@
 //! invalid, because nobody writes one on purpose. Blanks around a cell are no part of it.
 
 use std::borrow::Cow;
-use std::fmt;
 
+use crate::lang::Lang;
 use crate::model::{Field, PerField};
 
 use super::Source;
@@ -86,38 +86,38 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Reason {
+    /// It, for a person.
+    pub fn in_words(&self, lang: Lang) -> String {
         match self {
-            Self::Width { found, expected } => {
-                write!(f, "the row has {found} cells, the header {expected}")
-            }
-            Self::NoUser => f.write_str("column UserId is blank"),
+            Self::Width { found, expected } => lang.other_width(found, expected),
+            Self::NoUser => lang.no_user().into(),
             Self::NotUtf8 {
                 column,
                 byte,
                 value,
-            } => write!(
-                f,
-                "column {column}: byte {byte} (0x{value:02X}) is not UTF-8"
-            ),
-            Self::SetsNothing => f.write_str("Nickname and Avatar are both blank"),
-            Self::Found(found) => found.fmt(f),
+            } => lang.not_utf8(column, byte, format!("{value:02X}")),
+            Self::SetsNothing => lang.sets_nothing().into(),
+            Self::Found(found) => found.in_words(lang),
         }
     }
 }
 
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Found {
+    fn in_words(&self, lang: Lang) -> String {
         let Self { lint, column, mark } = self;
-        if *lint != Lint::ManyLines {
-            write!(f, "column {column}: ")?;
+        let [name, fits] = lang.finding_named(lint.code());
+        let told = match mark {
+            None => lang.fits(name, fits),
+            Some(mark) => {
+                let mark = format!("U+{:04X}", u32::from(*mark));
+                lang.fits(lang.with_mark(name, mark), fits)
+            }
+        };
+        match lint {
+            Lint::ManyLines => told,
+            _ => lang.in_column(column, told),
         }
-        f.write_str(lint.code())?;
-        if let Some(mark) = mark {
-            write!(f, " U+{:04X}", u32::from(*mark))?;
-        }
-        write!(f, " ({})", lint.fits())
     }
 }
 

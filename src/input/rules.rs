@@ -7,6 +7,7 @@ use std::str::FromStr;
 use encoding_rs::Encoding;
 
 use super::lint::Lint;
+use crate::lang::Lang;
 
 /// A column that means something here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +73,8 @@ pub struct Rules {
     pub encode_urls: bool,
     /// Refuse users that stand in several rows.
     pub refuse_duplicates: bool,
+    /// In which language findings are told.
+    pub lang: Lang,
 }
 
 impl Rules {

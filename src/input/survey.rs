@@ -18,6 +18,7 @@ use super::rows::{Found, Reason, Row, mark};
 use super::rules::Column;
 use super::{InputError, Source};
 use crate::keys::{Keys, ValueKey};
+use crate::lang::Lang;
 use crate::model::{Field, PerField, RowRef};
 
 /// Rows are numbered in 28 bits.
@@ -238,11 +239,17 @@ impl Survey {
     pub fn name_of(&self, row: u32, file: usize) -> String {
         let at = self.at(row);
         if usize::from(at.file) == file {
-            format!("line {}", at.line)
+            self.lang().line(at.line)
         } else {
             let name = &self.sources[usize::from(at.file)].name;
-            format!("line {} of {name}", at.line)
+            self.lang().line_of(at.line, name)
         }
+    }
+
+    /// In which language findings are told.
+    pub fn lang(&self) -> Lang {
+        let first = self.sources.first();
+        first.map_or(Lang::default(), |source| source.rules.lang)
     }
 
     fn next_row(&self) -> Result<u32, InputError> {
@@ -316,7 +323,7 @@ impl Survey {
             let line = self.lines.of(outliers.first);
             self.findings.add(kind, || Finding {
                 at: RowRef { file, line },
-                message: outliers.to_string(),
+                message: outliers.in_words(source.rules.lang),
                 found: String::new(),
             });
         }
@@ -324,7 +331,7 @@ impl Survey {
             let line = self.lines.of(first);
             self.findings.add(kind, || Finding {
                 at: RowRef { file, line },
-                message: format!("column {}: most ids are Chinese names, the first here (are the columns swapped?)", Column::UserId),
+                message: source.rules.lang.ids_are_names().into(),
                 found: String::new(),
             });
         }
@@ -350,7 +357,7 @@ impl Survey {
                 let cell = cell.and_then(|column| record.cell(source.place(column)?));
                 Finding {
                     at,
-                    message: reason.to_string(),
+                    message: reason.in_words(source.rules.lang),
                     found: shown(cell.unwrap_or_default()),
                 }
             });

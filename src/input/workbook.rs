@@ -116,15 +116,15 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
     };
     // Whether there are texts among the ids is known at the end only.
     let ids = copy(&mut book, sheet, rules, false, &mut io::sink())?;
-    let is_mixed = ids.numbers && ids.texts;
+    let (is_mixed, lang) = (ids.numbers && ids.texts, rules.lang);
     copy(&mut book, sheet, rules, is_mixed, to)?;
     let ids = match ids.numbers && !ids.texts {
-        true => " (its ids are numbers: zeros that only their format shows are not in them)",
+        true => lang.ids_are_numbers(),
         false => "",
     };
     Ok(match names.len() {
-        1 => format!("sheet {sheet:?} of a workbook{ids}"),
-        n => format!("sheet {sheet:?} of a workbook, one of {n}{ids}"),
+        1 => lang.sheet(format!("{sheet:?}"), ids),
+        n => lang.sheet_of_several(format!("{sheet:?}"), n, ids),
     })
 }
 

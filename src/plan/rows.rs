@@ -177,41 +177,40 @@ impl Rows {
             message,
             is_repeatable: !matches!(row.sets, Err(Reason::Width { .. })),
         };
+        let lang = source.rules.lang;
         match role {
             Role::Unchanged => {}
             Role::Invalid => {
                 let Err(reason) = row.sets else {
                     unreachable!("the survey saw that it is invalid");
                 };
-                let message = reason.to_string();
+                let message = reason.in_words(lang);
                 batch
                     .settled
                     .push(outcome(Outcome::Invalid, reason.code(), message));
             }
             Role::HeldBack { by } => {
-                let message = format!("{} of the same user is invalid", survey.name_of(by, file));
+                let message = lang.other_is_invalid(survey.name_of(by, file));
                 batch
                     .settled
                     .push(outcome(Outcome::Invalid, HELD_BACK, message));
             }
             Role::Superseded { by } => {
-                let message = format!("{} sets the same", survey.name_of(by, file));
+                let message = lang.later_sets_the_same(survey.name_of(by, file));
                 let code = "later row";
                 batch
                     .settled
                     .push(outcome(Outcome::Superseded, code, message));
             }
             Role::SupersededByRun { run } => {
-                let message = format!(
-                    "run {run} has dealt with this user since; what it left to do is in its failures.csv"
-                );
+                let message = lang.newer_run(run);
                 let code = "newer run";
                 batch
                     .settled
                     .push(outcome(Outcome::Superseded, code, message));
             }
             Role::Pending => {
-                let message = "beyond --limit; left for a later run".into();
+                let message = lang.left_by_limit().into();
                 batch
                     .settled
                     .push(outcome(Outcome::Pending, "limit", message));

@@ -4,7 +4,9 @@
 use std::io::{self, IsTerminal};
 
 use anstream::{AutoStream, ColorChoice};
-use textwrap::{Options, WordSplitter, core::display_width, wrap};
+use textwrap::{core::display_width, wrap};
+
+use crate::lang::fold;
 
 /// What the place can show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,10 +50,7 @@ impl Looks {
         match self.columns {
             Some(columns) if display_width(told) > columns && !is_command => {
                 let deeper = " ".repeat(indent + 2);
-                let options = Options::new(columns)
-                    .subsequent_indent(&deeper)
-                    .break_words(false)
-                    .word_splitter(WordSplitter::NoHyphenation);
+                let options = fold::options(columns).subsequent_indent(&deeper);
                 wrap(told, options).join("\n") + &line[told.len()..]
             }
             _ => line.to_owned(),
@@ -59,7 +58,13 @@ impl Looks {
     }
 
     fn coloured(self, line: &str) -> String {
-        const WORDS: [(&str, &str); 3] = [("error:", "1;31"), ("warning:", "33"), ("hint:", "36")];
+        const WORDS: [(&str, &str); 5] = [
+            ("error:", "1;31"),
+            ("warning:", "33"),
+            ("hint:", "36"),
+            ("警告：", "33"),
+            ("提示：", "36"),
+        ];
         let first = WORDS.iter().find(|(word, _)| line.starts_with(word));
         match first {
             Some((word, colour)) if self.colour => {

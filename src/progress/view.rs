@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::engine::pacer::Rate;
 use crate::event::{Answer, Event, StopCause, Why};
+use crate::lang::{Lang, thousands};
 use crate::model::{Counts, Outcome};
-use crate::report::words::{count, duration, fault_in_words, reason, thousands};
+use crate::report::words::{fault_in_words, reason};
 
 /// The pace "now" is that of the last five seconds, counted in tenths.
 const TENTHS: u64 = 50;
@@ -15,6 +16,7 @@ const TENTHS: u64 = 50;
 /// See the module.
 #[derive(Debug)]
 pub struct View {
+    lang: Lang,
     rate: f64,
     counts: Counts,
     started: bool,
@@ -34,8 +36,9 @@ pub struct View {
 
 impl View {
     /// A run that has not started. `rate` is what the remaining time is reckoned with.
-    pub fn new(rate: Rate) -> Self {
+    pub fn new(rate: Rate, lang: Lang) -> Self {
         Self {
+            lang,
             rate: rate.get(),
             counts: Counts::default(),
             started: false,
@@ -188,11 +191,10 @@ impl View {
 
     /// Below it: what became of the rows.
     pub fn numbers(&self) -> String {
-        format!(
-            "{} applied, {} failed, {} retrying",
+        self.lang.numbers(
             thousands(self.counts.applied),
             thousands(self.counts.failed),
-            thousands(self.retrying)
+            thousands(self.retrying),
         )
     }
 
@@ -204,55 +206,46 @@ impl View {
         if wait.is_zero() {
             return None;
         }
-        let seconds = if wait < Duration::from_secs(60) {
-            format!("{} s", wait.as_secs())
-        } else {
-            duration(wait)
+        let time = match wait.as_secs() {
+            seconds @ ..60 => self.lang.seconds(seconds),
+            _ => self.lang.duration(wait),
         };
         match why {
             Why::Pace => None,
-            Why::Backoff => Some(format!("waiting: what failed is tried again in {seconds}")),
-            Why::Cooldown => Some(format!(
-                "waiting: an earlier run's calls may still arrive, sending in {seconds}"
-            )),
-            Why::Probe => Some(format!(
-                "waiting: the service does not answer, next try in {seconds}"
-            )),
+            Why::Backoff => Some(self.lang.waits_to_retry(time)),
+            Why::Cooldown => Some(self.lang.waits_for_earlier(time)),
+            Why::Probe => Some(self.lang.waits_for_service(time)),
         }
     }
 
     /// All of it in one line, for a log.
     pub fn line(&self, at: Duration) -> String {
-        let mut line = format!(
-            "{}/{} rows, {}, {}",
-            thousands(self.done()),
-            thousands(self.rows()),
-            self.numbers(),
-            self.pace_in_words(at)
-        );
+        let (done, all) = (thousands(self.done()), thousands(self.rows()));
+        let pace = self.pace_in_words(at);
+        let mut line = self.lang.progress(done, all, self.numbers(), pace);
         if let Some(end) = self.end_in_words(at) {
-            line += &format!(", {end}");
+            line += &self.lang.and_end(end);
         }
         if let Some(waiting) = self.waiting(at) {
-            line += &format!("; {waiting}");
+            line += &self.lang.and_waiting(waiting);
         }
         line
     }
 
     fn pace_in_words(&self, at: Duration) -> String {
         let pace = self.pace(at);
-        if pace < 100.0 {
-            format!("{pace:.1}/s")
-        } else {
-            format!("{}/s", thousands(pace.round() as u64))
+        match pace {
+            ..100.0 => self.lang.pace(format!("{pace:.1}")),
+            pace => self.lang.pace(thousands(pace.round() as u64)),
         }
     }
 
     fn end_in_words(&self, at: Duration) -> Option<String> {
         if self.stopping {
-            return Some("stopping".into());
+            return Some(self.lang.stopping().into());
         }
-        self.left(at).map(|left| format!("{} left", duration(left)))
+        let left = self.left(at)?;
+        Some(self.lang.left(self.lang.duration(left)))
     }
 }
 
@@ -261,33 +254,25 @@ fn tenth(at: Duration) -> u64 {
 }
 
 /// What a person is told at once, however progress is shown.
-pub fn warning(event: &Event) -> Option<String> {
+pub fn warning(event: &Event, lang: Lang) -> Option<String> {
+    let warning = |told: String| Some(format!("{}{told}", lang.warning()));
     match event {
-        Event::OutageBegan { fault } => Some(format!(
-            "warning: the service does not answer as it should ({}); trying one call at a time",
-            fault_in_words(fault)
-        )),
-        Event::OutageEnded { after } => Some(format!(
-            "the service answers again, after {}",
-            duration(*after)
-        )),
+        Event::OutageBegan { fault } => warning(lang.outage_began(fault_in_words(fault))),
+        Event::OutageEnded { after } => Some(lang.outage_ended(lang.duration(*after))),
         Event::ClockCorrected { seconds } => {
-            let differs = if *seconds > 0 { "behind" } else { "ahead of" };
-            let by = duration(Duration::from_secs(seconds.unsigned_abs()));
-            Some(format!(
-                "warning: this machine's clock is {by} {differs} the service's; calls are signed for the service's clock"
-            ))
+            let by = lang.duration(Duration::from_secs(seconds.unsigned_abs()));
+            warning(match *seconds > 0 {
+                true => lang.clock_behind(by),
+                false => lang.clock_ahead(by),
+            })
         }
-        Event::CanaryHeld { users } => Some(format!(
-            "canary: {} read back, all as sent",
-            count(*users, "user")
-        )),
+        Event::CanaryHeld { users } => Some(lang.canary_held(lang.users(*users))),
         Event::RunStopping { cause, in_flight } => {
-            let mut words = format!("stopping: {}", reason(cause));
+            let mut words = lang.is_stopping(lang.retold(&reason(cause)));
             if *in_flight > 0 {
-                words += &format!("; waiting for {}", count(*in_flight as u64, "answer"));
+                words += &lang.waits_for(lang.answers(*in_flight as u64));
                 if let StopCause::Signal(_) = cause {
-                    words += " (a second signal does not wait)";
+                    words += lang.second_signal();
                 }
             }
             Some(words)

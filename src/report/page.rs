@@ -19,8 +19,9 @@ use chrono::{DateTime, Utc};
 use super::results::FAILURES;
 use super::summary::{Summary, save_private};
 use super::timeline::{self, Timeline};
-use super::words::{clean, duration, verdict, what_happened};
+use super::words::{clean, verdict, what_happened};
 use crate::explain::explain;
+use crate::lang::{Lang, thousands};
 use crate::model::Outcome;
 use charts::{Screen, latency, millis, throughput, time};
 
@@ -30,18 +31,19 @@ pub const FILE_NAME: &str = "report.html";
 /// Rows that are shown; the others are in `failures.csv`. Chosen: two megabytes of page.
 const MOST_ROWS: usize = 3000;
 
-/// Makes the page of the run whose files lie in `directory`, for its owner only. Returns its path.
+/// Makes the page of the run whose files lie in `directory`, in this language, for its owner only.
+/// Returns its path.
 ///
 /// # Errors
 /// When those files can't be read, or the system does not take the page.
-pub fn make(directory: &Path) -> io::Result<PathBuf> {
+pub fn make(directory: &Path, lang: Lang) -> io::Result<PathBuf> {
     let summary = Summary::read(directory).ok_or_else(|| {
         io::Error::other("there is no summary.json that can be read: the run is under way, or was killed and is finished by the next one")
     })?;
     let timeline =
         Timeline::read(directory).map_err(|error| in_file(timeline::FILE_NAME, error))?;
     let rows = Rows::read(&directory.join(FAILURES)).map_err(|error| in_file(FAILURES, error))?;
-    let page = Page::of(&summary, timeline.as_ref(), rows);
+    let page = Page::of(&summary, timeline.as_ref(), rows, lang);
     let page = page.render().map_err(io::Error::other)?;
     save_private(directory, FILE_NAME, page.as_bytes())
 }
@@ -53,6 +55,7 @@ fn in_file(name: &str, error: io::Error) -> io::Error {
 #[derive(Template)]
 #[template(path = "page.html")]
 struct Page<'a> {
+    lang: Lang,
     style: &'static str,
     script: &'static str,
     version: &'static str,
@@ -67,13 +70,15 @@ struct Page<'a> {
     latency: Option<LatencyFacts>,
     codes: Vec<CodeLine>,
     rows: Rows,
-    /// Rows that need work and are not shown.
-    more: u64,
+    /// How many rows that need work are shown, where that is not all.
+    shown_here: Option<String>,
 }
 
 /// How many rows ended in one way.
 struct OutcomeLine {
+    /// What it is called in files, and in the style sheet.
     name: &'static str,
+    told: &'static str,
     rows: u64,
     meaning: &'static str,
     /// Where its part of the bar begins and how wide it is, of 1000.
@@ -82,16 +87,13 @@ struct OutcomeLine {
 
 struct PaceFacts {
     charts: [String; 2],
-    outage: Option<String>,
+    told: String,
     slice: String,
 }
 
 struct LatencyFacts {
     charts: [String; 2],
-    half: String,
-    most: String,
-    nearly_all: String,
-    longest: String,
+    told: String,
 }
 
 /// A code, the rows that ended with it, and the calls that were answered with it.
@@ -115,6 +117,7 @@ struct Row {
     own: Vec<String>,
     /// File and line.
     place: (String, u64),
+    /// As the file has it; [`Page::told_outcome`] tells it.
     outcome: String,
     code: String,
     message: String,
@@ -122,48 +125,57 @@ struct Row {
 }
 
 impl<'a> Page<'a> {
-    fn of(summary: &'a Summary, timeline: Option<&Timeline>, rows: Rows) -> Self {
+    fn of(summary: &'a Summary, timeline: Option<&Timeline>, rows: Rows, lang: Lang) -> Self {
         let counts = &summary.counts;
         let needs_work = counts.failed + counts.invalid + counts.unknown;
+        let n_shown = rows.rows.len() as u64;
         let timeline = timeline.filter(|timeline| !timeline.is_empty());
         Self {
+            lang,
             style: include_str!("page/page.css"),
             script: include_str!("page/page.js"),
             version: env!("CARGO_PKG_VERSION"),
             summary,
-            verdict: verdict(summary),
+            verdict: verdict(summary, lang),
             tone: match summary.exit_code {
                 0 => "good",
                 3 => "work",
                 _ => "stopped",
             },
-            told: what_happened(summary),
-            facts: facts(summary),
-            outcomes: outcomes(summary),
+            told: what_happened(summary, lang),
+            facts: facts(summary, lang),
+            outcomes: outcomes(summary, lang),
             pace: timeline.map(|timeline| PaceFacts {
                 charts: [Screen::Wide, Screen::Narrow]
-                    .map(|screen| throughput(timeline, summary.pace.rate, screen)),
-                outage: (!timeline.outage().is_zero()).then(|| duration(timeline.outage())),
-                slice: time(timeline.slice_s as f64),
+                    .map(|screen| throughput(timeline, summary.pace.rate, screen, lang)),
+                told: pace_in_words(summary, timeline, lang),
+                slice: time(timeline.slice_s as f64, lang),
             }),
             latency: timeline.and_then(|timeline| {
-                let within = |share| timeline.within_ms(share).map(millis);
-                Some(LatencyFacts {
-                    charts: [Screen::Wide, Screen::Narrow].map(|screen| latency(timeline, screen)),
-                    half: within(0.5)?,
-                    most: within(0.95)?,
-                    nearly_all: within(0.99)?,
-                    longest: millis(timeline.longest_ms),
-                })
+                let within = |share| Some(millis(timeline.within_ms(share)?, lang));
+                let longest = millis(timeline.longest_ms, lang);
+                let told = lang.latency_was(within(0.5)?, within(0.95)?, within(0.99)?, longest);
+                let charts =
+                    [Screen::Wide, Screen::Narrow].map(|screen| latency(timeline, screen, lang));
+                Some(LatencyFacts { charts, told })
             }),
-            codes: codes(summary),
-            more: needs_work.saturating_sub(rows.rows.len() as u64),
+            codes: codes(summary, lang),
+            shown_here: (needs_work > n_shown)
+                .then(|| lang.shown_here(thousands(n_shown), thousands(needs_work - n_shown))),
             rows,
         }
     }
 }
 
-fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
+impl Page<'_> {
+    /// The word for an outcome, as the file has it, in the page's language.
+    fn told_outcome<'o>(&self, name: &'o str) -> &'o str {
+        let known = Outcome::ALL.into_iter().find(|known| known.name() == name);
+        known.map_or(name, |outcome| self.lang.outcome(outcome))
+    }
+}
+
+fn facts(summary: &Summary, lang: Lang) -> Vec<(&'static str, String)> {
     let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let input: Vec<&str> = summary
         .input
@@ -171,21 +183,22 @@ fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
         .map(|input| input.name.as_str())
         .collect();
     let input = match input[..] {
-        ["-"] => "standard input".to_owned(),
+        ["-"] => lang.standard_input().to_owned(),
         _ => input.join(", "),
     };
+    let ledger = summary.ledger.path.to_string_lossy().into_owned();
     vec![
-        ("Input", input),
-        ("Began", time(summary.started_at)),
-        ("Ended", time(summary.ended_at)),
-        ("Service", summary.endpoint.clone()),
-        ("Account", summary.account.clone().unwrap_or_default()),
-        ("Ledger", summary.ledger.path.to_string_lossy().into_owned()),
-        ("Exit code", summary.exit_code.to_string()),
+        (lang.input(), input),
+        (lang.began(), time(summary.started_at)),
+        (lang.ended(), time(summary.ended_at)),
+        (lang.service(), summary.endpoint.clone()),
+        (lang.account(), summary.account.clone().unwrap_or_default()),
+        (lang.ledger(), ledger),
+        (lang.exit_code(), summary.exit_code.to_string()),
     ]
 }
 
-fn outcomes(summary: &Summary) -> Vec<OutcomeLine> {
+fn outcomes(summary: &Summary, lang: Lang) -> Vec<OutcomeLine> {
     let counts = &summary.counts;
     let mut at = 0.0;
     let lines = Outcome::ALL.iter().map(|outcome| {
@@ -194,15 +207,16 @@ fn outcomes(summary: &Summary) -> Vec<OutcomeLine> {
         at += width;
         OutcomeLine {
             name: outcome.name(),
+            told: lang.outcome(*outcome),
             rows,
             meaning: match outcome {
-                Outcome::Applied => "the service took them in this run",
-                Outcome::Unchanged => "the service holds them already; nothing was sent",
-                Outcome::Failed => "the service refused them, or their tries ran out",
-                Outcome::Invalid => "never sent: the row itself is wrong",
-                Outcome::Superseded => "later rows, or a newer run, replaced them",
-                Outcome::Unknown => "sent, and no answer came; the next run sends them again",
-                Outcome::Pending => "the run stopped first; the same command goes on with them",
+                Outcome::Applied => lang.means_applied(),
+                Outcome::Unchanged => lang.means_unchanged(),
+                Outcome::Failed => lang.means_failed(),
+                Outcome::Invalid => lang.means_invalid(),
+                Outcome::Superseded => lang.means_superseded(),
+                Outcome::Unknown => lang.means_unknown(),
+                Outcome::Pending => lang.means_pending(),
             },
             bar: (at - width, width),
         }
@@ -210,8 +224,33 @@ fn outcomes(summary: &Summary) -> Vec<OutcomeLine> {
     lines.collect()
 }
 
+/// Below the first chart.
+fn pace_in_words(summary: &Summary, timeline: &Timeline, lang: Lang) -> String {
+    let Summary { calls, pace, .. } = summary;
+    let (total, most) = (lang.calls(calls.total), pace.max_in_any_second);
+    let mut told = lang.pace_was(total, pace.mean_per_s, most);
+    // Of a killed run nobody knows it.
+    if pace.rate > 0.0 {
+        told += &lang.pace_allowed(pace.rate);
+    }
+    if pace.lowest < pace.rate && pace.lowest > 0.0 {
+        told += &lang.pace_fell(pace.lowest);
+    }
+    told += lang.full_stop();
+    if calls.throttled > 0 {
+        told += &lang.were_throttled(thousands(calls.throttled));
+    }
+    if calls.retried > 0 {
+        told += &lang.were_retried(thousands(calls.retried));
+    }
+    if !timeline.outage().is_zero() {
+        told += &lang.was_outage(lang.duration(timeline.outage()));
+    }
+    told
+}
+
 /// Codes of rows and of calls, those with most rows first.
-fn codes(summary: &Summary) -> Vec<CodeLine> {
+fn codes(summary: &Summary, lang: Lang) -> Vec<CodeLine> {
     let mut numbers: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for failures in &summary.failures {
         numbers.entry(&failures.code).or_default().0 = failures.rows;
@@ -225,8 +264,8 @@ fn codes(summary: &Summary) -> Vec<CodeLine> {
             code: clean(code),
             rows,
             calls,
-            meaning: explanation.meaning,
-            advice: explanation.advice,
+            meaning: explanation.meaning(lang),
+            advice: explanation.advice(lang),
         }
     });
     let mut lines: Vec<CodeLine> = lines.collect();
@@ -287,7 +326,7 @@ mod filters {
     /// `12345` as `12,345`.
     #[askama::filter_fn]
     pub fn thousands(number: &u64, _: &dyn Values) -> askama::Result<String> {
-        Ok(crate::report::words::thousands(*number))
+        Ok(crate::lang::thousands(*number))
     }
 }
 

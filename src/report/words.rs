@@ -9,17 +9,19 @@ use super::repeat::Repeat;
 use super::summary::{Failures, Summary};
 use crate::event::{CanaryFailure, StopCause};
 use crate::explain::{Listed, explain};
+use crate::lang::{Lang, thousands};
 use crate::model::{Counts, Fault, Outcome};
 
 /// Codes of failures that are named.
 const N_CODES: usize = 3;
 
 /// The text, in lines. `directory` is the run's own, `repeat` the command that was given.
-pub fn last_words(summary: &Summary, directory: &Path, repeat: &Repeat) -> String {
+pub fn last_words(summary: &Summary, directory: &Path, repeat: &Repeat, lang: Lang) -> String {
     let words = Words {
         summary,
         directory,
         repeat,
+        lang,
     };
     let paragraphs = [
         words.happened(),
@@ -34,8 +36,8 @@ pub fn last_words(summary: &Summary, directory: &Path, repeat: &Repeat) -> Strin
 }
 
 /// The same without what to type: what happened, why it stopped, what is in doubt.
-pub fn what_happened(summary: &Summary) -> String {
-    Words::with(summary, |words| {
+pub fn what_happened(summary: &Summary, lang: Lang) -> String {
+    Words::with(summary, lang, |words| {
         let paragraphs = [words.happened(), words.stopped(), words.doubt()];
         let told = paragraphs.into_iter().flatten();
         told.collect::<Vec<String>>().join("\n")
@@ -43,56 +45,46 @@ pub fn what_happened(summary: &Summary) -> String {
 }
 
 /// The run in one line.
-pub fn verdict(summary: &Summary) -> String {
+pub fn verdict(summary: &Summary, lang: Lang) -> String {
     let counts = &summary.counts;
-    let stopped = Words::with(summary, |words| words.stopped());
+    let stopped = Words::with(summary, lang, |words| words.stopped());
     let first = stopped.as_deref().and_then(|words| words.lines().next());
     match (first, counts.unknown, counts.failed + counts.invalid) {
         (Some(stopped), ..) => stopped.into(),
-        (None, 1.., _) => format!("{} in doubt", count(counts.unknown, "row")),
-        (None, 0, 0) => "Everything is in place".into(),
-        (None, 0, 1) => "1 row needs work, the others are in place".into(),
-        (None, 0, n) => format!("{} need work, the others are in place", count(n, "row")),
+        (None, 1.., _) => lang.rows_in_doubt(lang.rows(counts.unknown)),
+        (None, 0, 0) => lang.all_in_place().into(),
+        (None, 0, 1) => lang.one_row_needs_work().into(),
+        (None, 0, n) => lang.rows_need_work(lang.rows(n)),
     }
 }
 
-/// Why a run stopped, for `message` in the summary: the service's or the system's own words.
-/// A refusal's message is left out, it may name the user.
+/// Why a run stopped, for `message` in the summary: the service's or the system's own words, and
+/// ours in English ([`Lang::retold`] tells them in Chinese). A refusal's message is left out, it
+/// may name the user.
 pub fn reason(cause: &StopCause) -> String {
+    let lang = Lang::En;
     match cause {
         StopCause::Signal(number) => match number {
             1 => "SIGHUP".into(),
             2 => "SIGINT (Ctrl-C)".into(),
             15 => "SIGTERM".into(),
-            number => format!("signal {number}"),
+            number => lang.by_signal(number),
         },
         StopCause::Outage(fault) | StopCause::Fatal { fault, .. } => fault_in_words(fault),
-        StopCause::SameRefusal { fault, rows } => {
-            format!(
-                "{rows} rows in a row were refused with {}",
-                clean(&fault.code)
-            )
-        }
-        StopCause::NotRecorded(seen) => format!("the record could not be written: {}", clean(seen)),
+        StopCause::SameRefusal { fault, rows } => lang.same_refusal(rows, clean(&fault.code)),
+        StopCause::NotRecorded(seen) => lang.not_recorded(clean(seen)),
         StopCause::InputUnreadable(seen) | StopCause::TimeUp(seen) => clean(seen),
-        StopCause::InputChanged(at) => {
-            format!("{}: the input changed while it was read", clean(at))
+        StopCause::InputChanged(at) => lang.input_changed(clean(at)),
+        StopCause::Canary(CanaryFailure::NotShown { users, of, first }) => {
+            let accepted = thousands(*users);
+            lang.canary_not_shown(lang.users(*of), accepted, first.line, first.file + 1)
         }
-        StopCause::Canary(CanaryFailure::NotShown { users, of, first }) => format!(
-            "of {} read back, the service does not show what it accepted of {}, the first in line {} of FILE {}; beyond the canary nothing was sent",
-            count(*of, "user"),
-            thousands(*users),
-            first.line,
-            first.file + 1
-        ),
-        StopCause::Canary(CanaryFailure::NoneAccepted { of }) => format!(
-            "can't verify: of {} none was accepted; beyond the canary nothing was sent",
-            count(*of, "change")
-        ),
-        StopCause::Canary(CanaryFailure::Unread(fault)) => format!(
-            "can't verify: {}; the canary was accepted, beyond it nothing was sent\nhint: reading back needs the permission for lcic:DescribeUser",
-            fault_in_words(fault)
-        ),
+        StopCause::Canary(CanaryFailure::NoneAccepted { of }) => {
+            lang.canary_none_accepted(lang.changes(*of))
+        }
+        StopCause::Canary(CanaryFailure::Unread(fault)) => {
+            lang.canary_unread(fault_in_words(fault))
+        }
     }
 }
 
@@ -116,61 +108,18 @@ fn names_nobody(code: &str) -> bool {
         || (code.starts_with("AuthFailure") && code != "AuthFailure.UnauthorizedOperation")
 }
 
-/// `12345` as `12,345`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// `1 row`, `2,000 rows`.
-pub fn count(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", thousands(number))
-}
-
 /// `4 rows: 3 applied, 1 failed`.
-pub fn outcomes(counts: &Counts) -> String {
-    let named = Outcome::ALL.map(|outcome| (counts.of(outcome), outcome.name()));
-    rows_by(counts.read, &named)
+pub fn outcomes(counts: &Counts, lang: Lang) -> String {
+    let named = Outcome::ALL.map(|outcome| (counts.of(outcome), lang.outcome(outcome)));
+    rows_by(counts.read, &named, lang)
 }
 
 /// `4 rows: 3 to send, 1 invalid`, without those that there are none of.
-pub fn rows_by(n_rows: u64, named: &[(u64, &str)]) -> String {
-    let named = named.iter().filter(|(rows, _)| *rows > 0);
-    let named: Vec<String> = named
-        .map(|(rows, name)| format!("{} {name}", thousands(*rows)))
-        .collect();
-    let rows = count(n_rows, "row");
-    match named.is_empty() {
-        true => rows,
-        false => format!("{rows}: {}", named.join(", ")),
-    }
-}
-
-/// A length of time as a person says it: `8.2 s`, `42 s`, `5 min 10 s`, `13 h 52 min`, `2 d 3 h`.
-pub fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    // What rounds to ten is told like ten.
-    if seconds < 9.95 {
-        return format!("{seconds:.1} s");
-    }
-    let seconds = seconds.round() as u64;
-    let two = |big: u64, unit: &str, small: u64, small_unit: &str| match small {
-        0 => format!("{big} {unit}"),
-        small => format!("{big} {unit} {small} {small_unit}"),
-    };
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+pub fn rows_by(n_rows: u64, named: &[(u64, &str)], lang: Lang) -> String {
+    let rows = lang.rows(n_rows);
+    match lang.numbered(named) {
+        None => rows,
+        Some(named) => lang.rows_by(rows, named),
     }
 }
 
@@ -206,37 +155,39 @@ struct Words<'a> {
     summary: &'a Summary,
     directory: &'a Path,
     repeat: &'a Repeat,
+    lang: Lang,
 }
 
 impl Words<'_> {
     /// For words that name neither files nor commands.
-    fn with<T>(summary: &Summary, say: impl FnOnce(&Words<'_>) -> T) -> T {
+    fn with<T>(summary: &Summary, lang: Lang, say: impl FnOnce(&Words<'_>) -> T) -> T {
         say(&Words {
             summary,
             directory: Path::new(""),
             repeat: &Repeat::default(),
+            lang,
         })
     }
 
     fn happened(&self) -> Option<String> {
         let Summary { counts, calls, .. } = self.summary;
+        let lang = self.lang;
         if counts.read == 0 {
             // What was not read can't be told as "no rows".
             let stopped = self.summary.stopped_by.is_some() || self.summary.exit_code != 0;
-            return (!stopped).then(|| "No rows in the input: nothing to do.".into());
+            return (!stopped).then(|| lang.no_rows().into());
         }
-        let mut words = outcomes(counts);
+        let mut words = outcomes(counts, lang) + "\n";
         if calls.total == 0 {
-            words += "\nNothing was sent.";
+            words += lang.nothing_sent();
         } else {
-            let took = duration(Duration::from_secs_f64(self.summary.seconds.max(0.0)));
-            words += &format!("\n{} in {took}", count(calls.total, "call"));
+            let took = Duration::from_secs_f64(self.summary.seconds.max(0.0));
+            words += &lang.calls_in(lang.calls(calls.total), lang.duration(took));
             if calls.total > 1 && self.summary.pace.mean_per_s > 0.0 {
-                words += &format!(", {:.1} per second", self.summary.pace.mean_per_s);
+                words += &lang.per_second(format!("{:.1}", self.summary.pace.mean_per_s));
             }
             if calls.throttled > 0 {
-                let throttled = thousands(calls.throttled);
-                words += &format!("; {throttled} over the quota, which cost no try");
+                words += &lang.throttled(thousands(calls.throttled));
             }
         }
         Some(words)
@@ -244,39 +195,31 @@ impl Words<'_> {
 
     fn stopped(&self) -> Option<String> {
         let by = self.summary.stopped_by.as_deref();
-        let left = self.left();
+        let (left, lang) = (self.left(), self.lang);
         let says = match (by, self.summary.exit_code) {
-            (_, 1) => "An error inside of lcic-sync: what it says about rows can't be relied on",
-            (Some("canary"), _) => "Stopped by the canary",
-            (_, 4) => "Refused before anything was sent",
-            (Some("signal"), 130 | 143) if left == 0 => {
-                "Stopped by a signal before anything was sent"
-            }
+            (_, 1) => lang.stopped_by_bug(),
+            (Some("canary"), _) => lang.stopped_by_canary(),
+            (_, 4) => lang.refused(),
+            (Some("signal"), 130 | 143) if left == 0 => lang.signal_before(),
             (Some("signal"), _) if left == 0 => return None,
-            (Some("signal"), _) => "Stopped by a signal",
-            (Some("killed"), _) => "The run was killed",
-            (Some("outage"), _) => "Stopped: the service accepted nothing for too long",
-            (Some("key"), _) => "Stopped: the key, its permission or the signature is not accepted",
-            (Some("service"), _) => {
-                "Stopped: what answers does not know this call, or is not the service"
-            }
-            (Some("same-refusal"), _) => {
-                "Stopped: the same refusal for row after row. Is it the right account?"
-            }
-            (Some("not-recorded"), _) => {
-                "Stopped: a full disk? What could not be recorded is sent again by the next run"
-            }
-            (Some("input-changed"), _) => "Stopped before a row that is not what it was",
-            (Some("input-unreadable"), _) => "Stopped: the input could not be read to its end",
+            (Some("signal"), _) => lang.stopped_by_signal(),
+            (Some("killed"), _) => lang.killed(),
+            (Some("outage"), _) => lang.stopped_by_outage(),
+            (Some("key"), _) => lang.stopped_by_key(),
+            (Some("service"), _) => lang.stopped_by_service(),
+            (Some("same-refusal"), _) => lang.stopped_by_refusals(),
+            (Some("not-recorded"), _) => lang.stopped_by_record(),
+            (Some("input-changed"), _) => lang.stopped_by_changed_input(),
+            (Some("input-unreadable"), _) => lang.stopped_by_input(),
             (Some("time"), 0 | 3) => return None,
-            (Some("time"), _) => "Stopped because its time is up",
-            (Some("limit"), _) => "Stopped at the limit, as wished",
-            (Some(_), _) => "Stopped early",
+            (Some("time"), _) => lang.stopped_by_time(),
+            (Some("limit"), _) => lang.stopped_by_limit(),
+            (Some(_), _) => lang.stopped_early(),
             (None, _) => return None,
         };
         // Of several lines the later ones are hints.
         let message = self.summary.message.as_deref().map(|message| {
-            let lines: Vec<String> = message.lines().map(clean).collect();
+            let lines: Vec<String> = lang.retold(message).lines().map(clean).collect();
             lines.join("\n  ")
         });
         let told = [Some(says.into()), message, self.stopped_by_code()];
@@ -285,113 +228,88 @@ impl Words<'_> {
     }
 
     fn doubt(&self) -> Option<String> {
-        let unknown = self.summary.counts.unknown;
-        let (are, they) = match unknown {
-            0 => return None,
-            1 => ("is", "it"),
-            _ => ("are", "them"),
-        };
+        let (unknown, lang) = (self.summary.counts.unknown, self.lang);
         let why = match self.summary.stopped_by.as_deref() {
-            Some("canary") => "sent, and accepted or not, the service did not show it",
-            _ => "sent, but no answer came back",
+            Some("canary") => lang.was_not_shown(),
+            _ => lang.no_answer_came(),
         };
-        Some(format!(
-            "{} {are} in doubt: {why}, so the service may hold {they} or not. \
-             Sending {they} again does no harm.",
-            count(unknown, "row")
-        ))
+        match unknown {
+            0 => None,
+            1 => Some(lang.row_in_doubt(lang.rows(1), why)),
+            rows => Some(lang.rows_are_in_doubt(lang.rows(rows), why)),
+        }
     }
 
     fn go_on(&self) -> Option<String> {
-        let (summary, line) = (self.summary, self.repeat.line());
+        let (summary, lang) = (self.summary, self.lang);
         let when = match summary.exit_code {
-            1 => {
-                return Some(format!(
-                    "Please report this, with {} (it names no person).",
-                    self.shown("summary.json")
-                ));
-            }
-            4 => "When that is put right, give the same command again",
+            1 => return Some(lang.report_bug(self.shown("summary.json"))),
+            4 => lang.when_put_right(),
             _ if self.left() == 0 && summary.stopped_by.is_none() => return None,
             0 | 3 => return None,
-            7 => "When the key is put right, give the same command again",
-            _ if summary.stopped_by.as_deref() == Some("service") => {
-                "When that is put right, give the same command again"
-            }
-            _ if summary.stopped_by.as_deref() == Some("same-refusal") => {
-                "If the account is the right one, or when it is put right, give the same command again"
-            }
-            _ => "To go on, give the same command again",
+            7 => lang.when_key_right(),
+            _ if summary.stopped_by.as_deref() == Some("service") => lang.when_put_right(),
+            _ if summary.stopped_by.as_deref() == Some("same-refusal") => lang.when_account_right(),
+            _ => lang.to_go_on(),
         };
         let input = match self.repeat.reads_standard_input() {
-            true => ", with the same text on standard input",
+            true => lang.same_input(),
             false => "",
         };
-        let mut words = format!("{when}{input}:\n  {line}");
+        let mut words = lang.again(when, input, self.repeat.line());
         if self.repeat.has("--all") && summary.counts.applied > 0 {
-            words += "\nBecause of --all it sends again what was applied now.";
+            words += "\n";
+            words += lang.all_again();
         }
         Some(words)
     }
 
     fn mend(&self) -> Option<String> {
-        let counts = &self.summary.counts;
+        let (counts, lang) = (&self.summary.counts, self.lang);
         if self.summary.exit_code == 1 || self.was_refused() {
             return None;
         }
-        let bad = [(counts.failed, "failed"), (counts.invalid, "invalid")];
-        let bad: Vec<String> = bad
-            .iter()
-            .filter(|(rows, _)| *rows > 0)
-            .map(|(rows, word)| format!("{} {word}", thousands(*rows)))
-            .collect();
-        if bad.is_empty() {
-            return None;
-        }
-        let rows = if counts.failed + counts.invalid == 1 {
-            "row stands"
-        } else {
-            "rows stand"
+        let so_many = |rows, name: &str| lang.so_many_rows(thousands(rows), name);
+        let failed = so_many(counts.failed, lang.failed());
+        let invalid = so_many(counts.invalid, lang.invalid());
+        let rows = match (counts.failed, counts.invalid) {
+            (0, 0) => return None,
+            (_, 0) => failed,
+            (0, _) => invalid,
+            (_, _) => lang.both(failed, invalid),
         };
         let failures = self.directory.join("failures.csv");
-        Some(format!(
-            "{} {rows} in failures.csv, each with its reason{}\nPut them right there, then:\n  {}",
-            bad.join(" and "),
-            self.codes(),
-            self.repeat.for_failures(&failures).line()
-        ))
+        let line = self.repeat.for_failures(&failures).line();
+        Some(match counts.failed + counts.invalid {
+            1 => lang.row_to_mend(rows, self.codes(), line),
+            _ => lang.rows_to_mend(rows, self.codes(), line),
+        })
     }
 
     fn files(&self) -> Option<String> {
         let counts = &self.summary.counts;
         let wrote_rows = counts.read > counts.unchanged && !self.was_refused();
-        wrote_rows.then(|| {
-            format!(
-                "Row by row: {}\nAs a page: {}",
-                self.shown("results.csv"),
-                self.shown("report.html")
-            )
-        })
+        let files = || {
+            self.lang
+                .files(self.shown("results.csv"), self.shown("report.html"))
+        };
+        wrote_rows.then(files)
     }
 
     /// The most frequent codes, most rows first, with what each means.
     fn codes(&self) -> String {
-        let failures = &self.summary.failures;
+        let (failures, lang) = (&self.summary.failures, self.lang);
         if failures.is_empty() {
-            return ".".into();
+            return lang.full_stop().into();
         }
-        let mut codes = String::from(":");
+        let mut codes = String::from(lang.colon().trim_end());
         for Failures { code, rows } in failures.iter().take(N_CODES) {
-            codes += &format!(
-                "\n  {} × {}: {}",
-                thousands(*rows),
-                clean(code),
-                explain(code).brief()
-            );
+            let brief = explain(code).brief(lang);
+            codes += &lang.code_line(thousands(*rows), clean(code), brief);
         }
         if failures.len() > N_CODES {
             let n_more = (failures.len() - N_CODES) as u64;
-            codes += &format!("\n  and {}", count(n_more, "other code"));
+            codes += &lang.and_codes(lang.other_codes(n_more));
         }
         codes
     }
@@ -409,7 +327,7 @@ impl Words<'_> {
         let explanation = explain(code);
         // Of the last resort's line nobody learns anything.
         let is_known = explanation.listed != Listed::Nowhere;
-        is_known.then(|| format!("that is: {}", explanation.brief()))
+        is_known.then(|| self.lang.that_is(explanation.brief(self.lang)))
     }
 
     /// Refused before anything was sent: there are no files of rows.

@@ -35,6 +35,7 @@ use crate::cli::unattended::{Unattended, line};
 use crate::clock::{Clock, Deadline};
 use crate::engine::Engine;
 use crate::event::{Event, Fanout, Observer, StopCause};
+use crate::lang::{Lang, count};
 use crate::ledger::{Account, Ledger, NewRun};
 use crate::model::Counts;
 use crate::plan::Plan;
@@ -50,7 +51,7 @@ use crate::report::summary::{
     Calls, FAILURE_CODES, InputName, LedgerUsed, Pace, SCHEMA_VERSION, Summary,
 };
 use crate::report::tally::Tally;
-use crate::report::words::{count, last_words, reason};
+use crate::report::words::{last_words, reason};
 use crate::run::Run;
 use crate::signals;
 use crate::state::{StateDir, make_private_dir, point_latest};
@@ -85,7 +86,9 @@ pub async fn main(args: &ApplyArgs) -> Result<Exit, (Exit, anyhow::Error)> {
     follow_latest(&mut settings);
     let settings = &settings;
     let Unattended { cron, log_file, .. } = &settings.unattended;
-    let printer = Printer::new(settings.quiet, settings.verbose).logged(log_file.is_some());
+    let printer = Printer::new(settings.quiet, settings.verbose)
+        .speaking(settings.lang)
+        .logged(log_file.is_some());
     let printer = &printer;
     lock::check_outputs(settings).map_err(usage)?;
     if let Some(directory) = log_file.as_deref().and_then(Path::parent)
@@ -97,7 +100,7 @@ pub async fn main(args: &ApplyArgs) -> Result<Exit, (Exit, anyhow::Error)> {
     start_log(printer, &settings.unattended, &System).map_err(usage)?;
     if let Some(file) = &settings.config_file {
         // One that was not asked for may be a surprise.
-        printer.say(&format!("settings from {}", file.display()));
+        printer.say(&settings.lang.settings_from(file.display()));
     }
     let ping = Ping::start(settings, printer);
     let done = match find_keys(&System) {
@@ -299,9 +302,11 @@ impl Applying<'_> {
         let until = self
             .until
             .clone()
-            .map_err(|next| Refused::Stopped(StopCause::TimeUp(outlook::window_is_over(&next))))?;
+            .map_err(|next| outlook::window_is_over(&next, Lang::En))
+            .map_err(|why| Refused::Stopped(StopCause::TimeUp(why)))?;
         let path = state.ledger();
         let endpoint = self.endpoint.to_string();
+        let lang = self.settings.lang;
         let now = self.clock.wall_now();
         let Opened {
             ledger,
@@ -311,7 +316,7 @@ impl Applying<'_> {
         self.ledger_is_new = is_new;
         for killed in &recovered {
             outlook::tell_recovered(self.printer, killed);
-            self.warn_of_page(&killed.report_dir, page::make(&killed.report_dir));
+            self.warn_of_page(&killed.report_dir, page::make(&killed.report_dir, lang));
         }
         let (inputs, wishes) = (&self.settings.inputs, self.settings.wishes);
         let signals = self.signals.as_mut().expect("listened to since the start");
@@ -325,13 +330,12 @@ impl Applying<'_> {
         );
         let (ledger, plan) = planned.await?;
         if is_new {
-            let path = path.display();
-            self.printer
-                .say(&format!("new ledger {path}: all rows will be sent"));
+            self.printer.say(&lang.new_ledger(path.display()));
         }
-        outlook::tell_findings(self.printer, plan.survey(), "see results.csv");
+        outlook::tell_findings(self.printer, plan.survey(), lang.see_results());
         let before = ledger.rows_of_last_run(inputs);
-        if let Some(warning) = shrank(plan.settled.read, before.map_err(PrepareError::from)?) {
+        let before = before.map_err(PrepareError::from)?;
+        if let Some(warning) = shrank(plan.settled.read, before, lang) {
             self.printer.warn(&warning);
         }
         let rate = self.settings.limits.rate;
@@ -432,7 +436,12 @@ impl Applying<'_> {
         Fanout(vec![
             Box::new(Shared(self.tally.clone())),
             Box::new(Log::new(&self.settings.inputs)),
-            Box::new(Progress::new(face, self.printer.screen(), rate)),
+            Box::new(Progress::new(
+                face,
+                self.printer.screen(),
+                rate,
+                self.settings.lang,
+            )),
         ])
     }
 
@@ -441,8 +450,9 @@ impl Applying<'_> {
         if !must_ask(plan.changes, self.endpoint.is_loopback(), self.settings.yes) {
             return Ok(true);
         }
-        let place = format!("{} as {}", self.endpoint, self.account.label);
-        let question = question(plan.changes, plan.rows_to_send(), &place);
+        let lang = self.settings.lang;
+        let place = lang.place_as(&self.endpoint, &self.account.label);
+        let question = question(plan.changes, plan.rows_to_send(), &place, lang);
         let printer = self.printer.clone();
         let signals = self.signals.as_mut().expect("listened to since the start");
         // The answer is waited for elsewhere, so that Ctrl-C is one, too.
@@ -499,6 +509,7 @@ impl Applying<'_> {
         stopped: Option<StopCause>,
         refused: Option<anyhow::Error>,
     ) -> Done {
+        let lang = self.settings.lang;
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         let told_otherwise = self.run.is_some() && tally.counts() != counts;
         let is_a_bug = told_otherwise || !self.record_agrees;
@@ -544,7 +555,7 @@ impl Applying<'_> {
         }
         if self.run.is_some() {
             let kept = tally.timeline().save(&self.dir);
-            self.warn_of_page(&self.dir, kept.and_then(|_| page::make(&self.dir)));
+            self.warn_of_page(&self.dir, kept.and_then(|_| page::make(&self.dir, lang)));
         }
         if self.settings.excel && self.run.is_some() {
             for name in [results::RESULTS, results::FAILURES] {
@@ -554,11 +565,10 @@ impl Applying<'_> {
                 }
             }
         }
-        let line = line(exit, &summary, &self.dir);
-        info!("{line}");
+        info!("{}", line(exit, &summary, &self.dir, Lang::En));
         let words = match self.settings.unattended.cron {
-            true => format!("{PROGRAM}: {line}\n"),
-            false => last_words(&summary, &self.dir, &self.settings.repeat),
+            true => format!("{PROGRAM}: {}\n", line(exit, &summary, &self.dir, lang)),
+            false => last_words(&summary, &self.dir, &self.settings.repeat, lang),
         };
         self.printer.last_words(&words, exit);
         if self.settings.json

@@ -26,8 +26,9 @@ use crate::input::rows::Row;
 use crate::input::survey::Survey;
 use crate::input::{InputError, Source};
 use crate::keys::{Keys, ValueKey};
+use crate::lang::{Lang, thousands};
 use crate::model::Field;
-use crate::report::words::{clean, count, thousands};
+use crate::report::words::clean;
 
 /// The flags of `check`, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -45,6 +46,10 @@ pub struct CheckArgs {
     /// rows that stand there twice
     #[arg(long, value_name = "OUT.csv", help_heading = "Output")]
     pub fix: Option<PathBuf>,
+
+    /// The language of what is told: zh or en [default: by the locale]
+    #[arg(long, value_name = "LANG", value_parser = ["zh", "en"], help_heading = "Output")]
+    pub lang: Option<String>,
 
     /// Print JSON
     #[arg(long, help_heading = "Output")]
@@ -91,7 +96,10 @@ const CASE_PAIR: &str = "case pair";
 /// Usage and configuration, and when standard output or the copy can't be written.
 pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let look = Look::new(&System, args.config.as_deref())?;
-    let rules = args.input.resolve(&look)?;
+    let lang = look.lang(args.lang.as_deref())?;
+    // Programs read the same everywhere.
+    let lang = if args.json { Lang::En } else { lang };
+    let rules = args.input.resolve(&look, lang)?;
     check_files(&args.files)?;
     if args.fix.is_some() && args.files.len() > 1 {
         bail!(
@@ -99,7 +107,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
             args.files.len()
         );
     }
-    let printer = Printer::new(false, 0);
+    let printer = Printer::new(false, 0).speaking(lang);
     let spool = std::env::temp_dir();
     let mut errors = Vec::new();
     let mut sources = Vec::new();
@@ -138,7 +146,12 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     };
     printer.data(&text).context("standard output")?;
     if let (Some(fixed), Some(out)) = (fixed, &args.fix) {
-        printer.say(&format!("{}: {fixed}", out.display()));
+        printer.say(&format!(
+            "{}{}{}",
+            out.display(),
+            lang.colon(),
+            fixed.in_words(lang)
+        ));
     }
     for error in errors {
         exit = Exit::Refused;
@@ -198,13 +211,11 @@ fn note_duplicates(survey: &mut Survey) {
     found.sort_unstable_by_key(|(.., row, _)| *row);
     for (code, field, row, other) in found {
         let at = survey.at(row);
+        let lang = survey.lang();
         let other = survey.name_of(other, at.file.into());
         let message = match field {
-            Some(field) => format!(
-                "{other} sets another {} for the same user, and wins",
-                field.name()
-            ),
-            None => format!("{other} says the same"),
+            Some(field) => lang.sets_another(other, field.name()),
+            None => lang.says_the_same(other),
         };
         add(survey, code, at, message);
     }
@@ -246,7 +257,7 @@ fn note_case_pairs(survey: &mut Survey) -> anyhow::Result<()> {
     for (one, other) in pairs {
         let at = survey.at(other);
         let first = survey.name_of(one, at.file.into());
-        let message = format!("column UserId: differs by case only from {first}: two users");
+        let message = survey.lang().case_pair(first);
         add(survey, CASE_PAIR, at, message);
     }
     Ok(())
@@ -263,22 +274,30 @@ fn add(survey: &mut Survey, code: &'static str, at: crate::model::RowRef, messag
 }
 
 fn in_words(survey: &Survey, printer: &Printer) -> String {
+    let lang = printer.lang();
     for source in &survey.sources {
         if let Some(read_as) = &source.read_as {
-            printer.say(&format!("{}: read as {}", source.name, clean(read_as)));
+            printer.say(&lang.read_as(&source.name, clean(read_as)));
         }
     }
     if survey.repeated_headers > 0 {
-        let rows = count(survey.repeated_headers, "row");
-        printer.say(&format!("{rows} left out: the header again"));
+        printer.say(&lang.header_again(lang.rows(survey.repeated_headers)));
     }
     let name = |file: u16| &survey.sources[usize::from(file)].name;
+    let level_and_code = |kind: &Kind| {
+        let level = match kind.level {
+            Level::Error => lang.level_error(),
+            Level::Warning => lang.level_warning(),
+        };
+        (level, kind.code.replace(' ', "-"))
+    };
     let line = |kind: &Kind, finding: &Finding| {
         let Finding { at, message, found } = finding;
-        let (level, code) = (kind.level.name(), kind.code.replace(' ', "-"));
-        let mut told = format!("{}:{}: {level}[{code}]: {message}", name(at.file), at.line);
+        let (level, code) = level_and_code(kind);
+        let place = format!("{}:{}", name(at.file), at.line);
+        let mut told = lang.finding(place, level, code, message);
         if !found.is_empty() {
-            told += &format!(": found {found}");
+            told += &lang.found(found);
         }
         told + "\n"
     };
@@ -296,27 +315,21 @@ fn in_words(survey: &Survey, printer: &Printer) -> String {
             }
             let more = group.count.saturating_sub(FEW as u64);
             if more > 0 {
-                text += &format!(
-                    "  and {} more {}[{}]\n",
-                    thousands(more),
-                    kind.level.name(),
-                    kind.code.replace(' ', "-")
-                );
+                let (level, code) = level_and_code(kind);
+                text += &lang.more_findings(thousands(more), level, code);
+                text.push('\n');
             }
         }
     }
     let invalid: u64 = survey.invalid.values().sum();
-    text += &format!(
-        "{}: {} and {}; {} invalid\n",
-        count(survey.n_rows_read(), "row"),
-        count(errors, "error"),
-        count(warnings, "warning"),
-        match invalid {
-            0 => "none is".into(),
-            1 => "1 is".into(),
-            n => format!("{} are", thousands(n)),
-        },
-    );
+    let invalid = match invalid {
+        0 => lang.none_invalid().into(),
+        1 => lang.one_invalid().into(),
+        n => lang.some_invalid(thousands(n)),
+    };
+    let rows = lang.rows(survey.n_rows_read());
+    text += &lang.checked(rows, lang.errors(errors), lang.warnings(warnings), invalid);
+    text.push('\n');
     text
 }
 

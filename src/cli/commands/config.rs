@@ -129,6 +129,7 @@ fn value(settings: &Settings, flag: &str) -> Value {
         "json" => settings.json.into(),
         "quiet" => settings.quiet.into(),
         "verbose" => settings.verbose.into(),
+        "lang" => settings.lang.name().into(),
         "no-progress" => (!settings.progress).into(),
         "cron" => unattended.cron.into(),
         "log-file" => path(unattended.log_file.as_deref()),

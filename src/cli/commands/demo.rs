@@ -12,9 +12,9 @@ use super::apply::{self, Done};
 use crate::cli::args::{Cli, Command, DemoArgs};
 use crate::cli::exit::Exit;
 use crate::cli::printer::{Printer, start_logging};
-use crate::cli::settings::{Environment, Settings, System};
+use crate::cli::settings::{Environment, Settings, System, locale};
+use crate::lang::{Lang, count};
 use crate::report::summary::Summary;
-use crate::report::words::count;
 use crate::simulator::faults::Faults;
 use crate::simulator::{Config, Key, Profile, Running, Simulator};
 use crate::tencent::credentials::{Credentials, Found, Source};
@@ -28,7 +28,8 @@ const FAULTS: &str = include_str!("../../../samples/demo-faults.json");
 /// When it can't be set up, or did not go as expected.
 pub async fn run(args: &DemoArgs) -> Result<Exit, (Exit, anyhow::Error)> {
     let usage = |error: anyhow::Error| (Exit::Usage, error);
-    let printer = Printer::new(args.quiet, args.verbose);
+    let lang = lang(args);
+    let printer = Printer::new(args.quiet, args.verbose).speaking(lang);
     start_logging(&printer, &System).map_err(|error| usage(error.into()))?;
     let dir = directory(args).map_err(usage)?;
     let shown = show(args, &dir, &printer).await;
@@ -49,27 +50,20 @@ async fn show(args: &DemoArgs, dir: &Path, printer: &Printer) -> anyhow::Result<
     .await
     .context("cannot start the local LCIC")?;
     let say = |text: &str| printer.say(text);
-    say(&format!(
-        "A local LCIC listens on {}. It allows 20 calls a second, and now and then it fails.\n\
-         Everything this demo writes is in {}\n",
-        service.url(),
-        dir.display()
-    ));
-    let settings = settings(args, dir, &file, &service)?;
+    let lang = printer.lang();
+    say(&lang.demo_begins(service.url(), dir.display()));
+    let settings = settings(args, dir, &file, &service, lang)?;
     say(&format!("$ {}\n", settings.repeat.line()));
     let first = apply(&settings, printer).await?;
-    say("\nNow the same command again: only what is left is sent.\n");
+    say(lang.demo_again());
     say(&format!("$ {}\n", settings.repeat.line()));
     let second = apply(&settings, printer).await?;
     let held = service.users();
     service.shutdown().await;
     check(&first, &second, &refused, &held)?;
-    say(&format!(
-        "\nAs expected: the service holds the {} of the file that it accepts; {} in the first run,\n\
-         {} in the second. Look into {} and beside it.\n\
-         The local LCIC has stopped, so the commands above lead nowhere now; lcic-sync simulate starts another.",
-        count(held.len() as u64, "profile"),
-        count(first.calls.total, "call"),
+    say(&lang.demo_ends(
+        lang.profiles(held.len() as u64),
+        lang.calls(first.calls.total),
         second.calls.total,
         dir.join("state/reports/latest").display(),
     ));
@@ -95,6 +89,7 @@ fn settings(
     dir: &Path,
     file: &Path,
     service: &Running,
+    lang: Lang,
 ) -> anyhow::Result<Settings> {
     let state = dir.join("state");
     let mut line = vec![
@@ -112,10 +107,19 @@ fn settings(
     if args.quiet {
         line.push("--quiet".into());
     }
+    if let Some(lang) = &args.lang {
+        line.extend(["--lang".into(), lang.clone()]);
+    }
     let Command::Apply(apply) = Cli::try_parse_from(line)?.command else {
         unreachable!("the line says apply");
     };
-    Ok(Settings::resolve(&apply, &Undisturbed)?)
+    Ok(Settings::resolve(&apply, &Undisturbed)?.speaking(lang))
+}
+
+/// As typed, else by the locale: it changes what is said, not what is done.
+fn lang(args: &DemoArgs) -> Lang {
+    let typed = args.lang.as_deref().and_then(Lang::from_name);
+    typed.unwrap_or_else(|| locale(&System).map_or(Lang::En, |(_, lang)| lang))
 }
 
 /// The demo's surroundings: no variable of the person's changes what it does.

@@ -19,11 +19,12 @@ use crate::cli::exit::Exit;
 use crate::cli::outlook::quoted;
 use crate::cli::printer::{Printer, start_logging};
 use crate::cli::settings::{Settings, System};
+use crate::lang::{Lang, count, thousands};
 use crate::ledger::Ledger;
 use crate::ledger::amend::Forgotten;
 use crate::ledger::look::{FieldRecord, UserRecord};
 use crate::model::Field;
-use crate::report::words::{clean, count, steerless, thousands};
+use crate::report::words::{clean, steerless};
 use crate::state::{StateDir, StateError, ledger_in};
 
 /// Why a command of this kind ends early, and with which number.
@@ -261,9 +262,13 @@ fn field_in_words(record: &FieldRecord) -> Vec<String> {
     match (&record.held, record.held_at) {
         (Some(held), Some(at)) => {
             let (by, at) = (run(record.held_run), local(at));
-            lines.push(format!("{} from run {by}, confirmed {at}", quoted(held)));
+            lines.push(format!(
+                "{} from run {by}, confirmed {at}",
+                quoted(held, Lang::En)
+            ));
             let before = record.before.as_deref();
-            let before = before.map_or_else(|| "not known".into(), quoted);
+            let before =
+                before.map_or_else(|| "not known".into(), |before| quoted(before, Lang::En));
             lines.push(format!("before that run: {before}"));
         }
         _ => lines.push("never given".into()),
@@ -276,7 +281,7 @@ fn field_in_words(record: &FieldRecord) -> Vec<String> {
         };
         lines.push(format!(
             "in doubt: {}, sent by run {by} {at}",
-            quoted(doubt)
+            quoted(doubt, Lang::En)
         ));
     }
     lines

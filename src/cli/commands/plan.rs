@@ -21,6 +21,7 @@ use crate::cli::outlook::{self, quoted};
 use crate::cli::printer::{Printer, start_logging};
 use crate::cli::settings::{Environment, Settings, System};
 use crate::clock::Deadline;
+use crate::lang::Lang;
 use crate::ledger::Ledger;
 use crate::ledger::look::FieldRecord;
 use crate::model::{Change, Field};
@@ -121,10 +122,11 @@ pub async fn run(
 ) -> Result<Exit, (Exit, anyhow::Error)> {
     let usage = |error: anyhow::Error| (Exit::Usage, error);
     let refused = |error: anyhow::Error| (Exit::Refused, error);
-    let printer = &Printer::new(settings.quiet, settings.verbose);
+    let lang = settings.lang;
+    let printer = &Printer::new(settings.quiet, settings.verbose).speaking(lang);
     start_logging(printer, environment).map_err(|error| usage(error.into()))?;
     if let Some(file) = &settings.config_file {
-        printer.say(&format!("settings from {}", file.display()));
+        printer.say(&lang.settings_from(file.display()));
     }
     let endpoint = endpoint(settings).map_err(usage)?;
     let keys = find_keys(environment).map_err(usage)?;
@@ -150,11 +152,12 @@ pub async fn run(
         &mut no_signals,
     );
     let (ledger, plan) = planned.await.map_err(|error| refused(error.into()))?;
-    outlook::tell_findings(printer, plan.survey(), "lcic-sync check lists them all");
+    outlook::tell_findings(printer, plan.survey(), lang.see_check());
     let before = ledger.rows_of_last_run(inputs);
     if let Some(warning) = shrank(
         plan.settled.read,
         before.map_err(|error| refused(error.into()))?,
+        lang,
     ) {
         printer.warn(&warning);
     }
@@ -164,10 +167,9 @@ pub async fn run(
     match earlier(until, settings.max_duration, now) {
         Ok(None) => {}
         Ok(Some(until)) => outlook::tell_fit(printer, &plan, settings.limits.rate, &until, now),
-        Err(next) => printer.say(&format!(
-            "apply would send nothing now: {}",
-            outlook::window_is_over(&next)
-        )),
+        Err(next) => {
+            printer.say(&lang.would_send_nothing(outlook::window_is_over(&next, lang)));
+        }
     }
     let guarded = settings.guards.check(&plan);
     let mut planned = Planned::new(
@@ -254,34 +256,34 @@ impl Planned {
 
     fn in_words(&self, settings: &Settings, plan: &Plan) -> String {
         let mut lines = Vec::new();
-        let path = self.ledger.path.display();
-        match (&self.account, self.ledger.new) {
-            (_, true) => lines.push(format!("no ledger yet ({path}): all rows would be sent")),
-            (Some(account), false) => lines.push(format!("ledger {path} of {account}")),
-            (None, false) => lines.push(format!("ledger {path}, not used yet")),
-        }
+        let (lang, path) = (settings.lang, self.ledger.path.display());
+        lines.push(match (&self.account, self.ledger.new) {
+            (_, true) => lang.no_ledger(path),
+            (Some(account), false) => lang.ledger_of(path, account),
+            (None, false) => lang.ledger_unused(path),
+        });
         if let Some(run_id) = &self.run_without_end {
-            lines.push(format!(
-                "run {run_id} has not ended: it is at work, or it was killed; what it has sent without an answer counts as in doubt"
-            ));
+            lines.push(lang.run_without_end(run_id));
         }
         let counts = &self.counts;
         lines.push(rows_by(
             counts.read,
             &[
-                (counts.to_send, "to send"),
-                (counts.unchanged, "unchanged"),
-                (counts.invalid, "invalid"),
-                (counts.superseded, "superseded"),
-                (counts.pending, "beyond --limit"),
+                (counts.to_send, lang.would_send()),
+                (counts.unchanged, lang.unchanged()),
+                (counts.invalid, lang.invalid()),
+                (counts.superseded, lang.superseded()),
+                (counts.pending, lang.beyond_limit()),
             ],
+            lang,
         ));
-        lines.push(outlook::changes(plan, &self.endpoint, settings.limits.rate));
+        let rate = settings.limits.rate;
+        lines.push(outlook::changes(plan, &self.endpoint, rate, lang));
         if self.calls > 0 {
-            let ends_at = local(self.ends_at.parse().expect("written just now"));
-            lines.push(format!("begun now, that ends at {ends_at} or later"));
+            let ends_at = self.ends_at.parse().expect("written just now");
+            lines.push(lang.ends_at(local(ends_at)));
             let apply = settings.repeat.without(&["--dry-run", "--show"]);
-            lines.push(format!("Nothing was sent. To do it:\n  {}", apply.line()));
+            lines.push(lang.to_do_it(apply.line()));
         }
         lines.join("\n") + "\n"
     }
@@ -298,15 +300,21 @@ async fn show(
         return Ok(String::new());
     }
     if !io::stdout().is_terminal() {
-        printer.warn("--show shows people's names, so it works on a terminal only");
+        printer.warn(settings.lang.show_needs_terminal());
         return Ok(String::new());
     }
     let n_changes = settings.show.min(plan.changes) as usize;
-    let shown = spawn_blocking(move || first_changes(&ledger, plan, n_changes));
+    let lang = settings.lang;
+    let shown = spawn_blocking(move || first_changes(&ledger, plan, n_changes, lang));
     shown.await.expect("reading does not panic")
 }
 
-fn first_changes(ledger: &Ledger, plan: Plan, n_changes: usize) -> anyhow::Result<String> {
+fn first_changes(
+    ledger: &Ledger,
+    plan: Plan,
+    n_changes: usize,
+    lang: Lang,
+) -> anyhow::Result<String> {
     let mut rows = Rows::new(plan);
     let mut text = String::new();
     let mut n_shown = 0;
@@ -316,7 +324,7 @@ fn first_changes(ledger: &Ledger, plan: Plan, n_changes: usize) -> anyhow::Resul
         for change in &batch.changes {
             let survey = rows.plan().survey();
             let name = &survey.sources[usize::from(change.at().file)].name;
-            text += &in_words(ledger, change, name)?;
+            text += &in_words(ledger, change, name, lang)?;
         }
         n_shown += batch.changes.len();
         if batch.ended {
@@ -327,7 +335,7 @@ fn first_changes(ledger: &Ledger, plan: Plan, n_changes: usize) -> anyhow::Resul
 }
 
 /// `users.csv:2  u1`, and below it each field that is sent.
-fn in_words(ledger: &Ledger, change: &Change, file: &str) -> anyhow::Result<String> {
+fn in_words(ledger: &Ledger, change: &Change, file: &str, lang: Lang) -> anyhow::Result<String> {
     let user = change.user.as_str();
     let known = ledger.user(user)?;
     let mut text = format!("{}:{}  {}\n", clean(file), change.at().line, clean(user));
@@ -335,21 +343,22 @@ fn in_words(ledger: &Ledger, change: &Change, file: &str) -> anyhow::Result<Stri
         let Some(value) = &change.send[field] else {
             continue;
         };
-        let old = known.as_ref().map(|known| old(&known.fields[field]));
-        let old = old.unwrap_or_else(old_unknown);
-        text += &format!("  {:<9} {old} → {}\n", field.name(), quoted(value));
+        let old = match &known {
+            Some(known) => old(&known.fields[field], lang),
+            None => lang.not_known().into(),
+        };
+        text += &format!("  {:<9} {old} → {}\n", field.name(), quoted(value, lang));
     }
     Ok(text)
 }
 
-fn old(record: &FieldRecord) -> String {
-    let held = record.held.as_deref().map_or_else(old_unknown, quoted);
+fn old(record: &FieldRecord, lang: Lang) -> String {
+    let held = match &record.held {
+        Some(held) => quoted(held, lang),
+        None => lang.not_known().into(),
+    };
     match &record.doubt {
-        Some(doubt) => format!("{held} or, in doubt, {}", quoted(doubt)),
+        Some(doubt) => lang.or_in_doubt(held, quoted(doubt, lang)),
         None => held,
     }
-}
-
-fn old_unknown() -> String {
-    "(not known)".into()
 }

@@ -27,6 +27,10 @@ pub struct ReportArgs {
     #[arg(long)]
     pub open: bool,
 
+    /// The language of what is told: zh or en [default: by the locale]
+    #[arg(long, value_name = "LANG", value_parser = ["zh", "en"])]
+    pub lang: Option<String>,
+
     /// Where the ledger is kept, and the reports below it
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -46,15 +50,18 @@ Writes report.html beside the run's other files, from these, and prints where it
 Examples:
   lcic-sync report --open                       the newest run
   lcic-sync report 20261123T223910Z-4v66
-  lcic-sync report /srv/reports/20261123T223910Z-4v66";
+  lcic-sync report /srv/reports/20261123T223910Z-4v66
+  lcic-sync report --lang zh                    the same page in Chinese";
 
 /// Runs the command.
 ///
 /// # Errors
 /// When there is no such run, its files can't be read, or no browser is found.
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
-    let directory = directory(args)?;
-    let path = page::make(&directory).with_context(|| format!("{}", directory.display()))?;
+    let settings = settings(args)?;
+    let directory = directory(&args.run, &settings.report_dir)?;
+    let path = page::make(&directory, settings.lang)
+        .with_context(|| format!("{}", directory.display()))?;
     let printer = Printer::new(false, 0);
     let line = format!("{}\n", path.display());
     printer.data(&line).context("standard output")?;
@@ -64,17 +71,21 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The directory of the run: as it was named, else below the reports.
-fn directory(args: &ReportArgs) -> anyhow::Result<PathBuf> {
+fn settings(args: &ReportArgs) -> anyhow::Result<Settings> {
     let apply = ApplyArgs {
+        lang: args.lang.clone(),
         state_dir: args.state_dir.clone(),
         report_dir: args.report_dir.clone(),
         config: args.config.clone(),
         ..ApplyArgs::default()
     };
-    let reports = Settings::resolve(&apply, &System)?.report_dir;
-    let kept = reports.join(&args.run);
-    match [args.run.clone(), kept.clone()]
+    Ok(Settings::resolve(&apply, &System)?)
+}
+
+/// The directory of the run: as it was named, else below the reports.
+fn directory(run: &Path, reports: &Path) -> anyhow::Result<PathBuf> {
+    let kept = reports.join(run);
+    match [run.to_owned(), kept.clone()]
         .into_iter()
         .find(|path| path.is_dir())
     {

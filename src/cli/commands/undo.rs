@@ -10,12 +10,12 @@ use tempfile::NamedTempFile;
 use super::ledger::{PlaceArgs, Refusal, look, refused, usage};
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
+use crate::lang::count;
 use crate::ledger::Ledger;
 use crate::ledger::amend::Earlier;
 use crate::ledger::look::RunRecord;
 use crate::model::{Field, PerField};
 use crate::report::repeat::Repeat;
-use crate::report::words::count;
 
 /// Stands in the file for a value that was cleared: an empty cell would leave it as it is. Applied
 /// without `--clear-token` it is a finding (`null word`), so it never becomes somebody's name.

@@ -7,6 +7,7 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::unattended::LogFormat;
 use crate::input::lint::Lint;
 use crate::input::rules::{Allowed, Column};
+use crate::lang::Lang;
 use crate::report::repeat::PROGRAM;
 
 /// Surroundings that a test makes up.
@@ -149,6 +150,7 @@ fn every_flag_is_read_from_its_variable() {
         ("ON_DUPLICATE", "error"),
         ("EXCEL", "1"),
         ("VERBOSE", "2"),
+        ("LANG", "zh"),
         ("NO_PROGRESS", "on"),
         ("CRON", "1"),
         ("LOG_FILE", "/var/log/sync"),
@@ -208,6 +210,7 @@ fn every_flag_is_read_from_its_variable() {
     let shown = format!("{unattended:?}");
     assert!(!shown.contains("uuid"), "{shown}");
     assert_eq!(settings.verbose, 2);
+    assert_eq!((settings.lang, settings.rules.lang), (Lang::Zh, Lang::Zh));
     let notices = format!("{:?}", settings.notify_url);
     assert_eq!(
         notices,
@@ -442,6 +445,60 @@ fn the_file_comes_after_the_environment_and_before_the_default() {
 }
 
 #[test]
+fn the_language_is_that_of_the_locale_unless_it_is_said() {
+    type Case<'c> = (&'c [&'c str], &'c [(&'c str, &'c str)], Lang, &'c str);
+    let table: [Case; 8] = [
+        // As cron has it.
+        (&[], &[], Lang::En, "default"),
+        (&[], &[("LANG", "zh_CN.UTF-8")], Lang::Zh, "LANG"),
+        (
+            &[],
+            &[("LC_ALL", "C"), ("LANG", "zh_CN.UTF-8")],
+            Lang::En,
+            "LC_ALL",
+        ),
+        (
+            &[],
+            &[
+                ("LC_ALL", ""),
+                ("LC_MESSAGES", "zh_CN.UTF-8"),
+                ("LANG", "C"),
+            ],
+            Lang::Zh,
+            "LC_MESSAGES",
+        ),
+        (&[], &[("LC_CTYPE", "zh_CN.UTF-8")], Lang::En, "default"),
+        (
+            &[],
+            &[("LCIC_SYNC_LANG", "en"), ("LANG", "zh_CN.UTF-8")],
+            Lang::En,
+            "LCIC_SYNC_LANG",
+        ),
+        (
+            &["--lang", "zh"],
+            &[("LCIC_SYNC_LANG", "en")],
+            Lang::Zh,
+            "--lang",
+        ),
+        (&["--lang", "en"], &[("LC_ALL", "zh")], Lang::En, "--lang"),
+    ];
+    for (line, variables, lang, origin) in table {
+        let settings = resolve(line, variables).unwrap();
+        assert_eq!(
+            (settings.lang, settings.rules.lang),
+            (lang, lang),
+            "{variables:?}"
+        );
+        assert_eq!(settings.origins.of("lang").to_string(), origin);
+    }
+    let error = resolve(&[], &[("LCIC_SYNC_LANG", "chinese")]).unwrap_err();
+    assert_eq!(
+        error,
+        "LCIC_SYNC_LANG: found \"chinese\", expected zh or en"
+    );
+}
+
+#[test]
 fn every_flag_can_stand_in_the_file() {
     let mut lines = [
         ("account", "\"school\""),
@@ -462,6 +519,7 @@ fn every_flag_can_stand_in_the_file() {
         ("ignore-columns", "\"*\""),
         ("json", "true"),
         ("keep-runs", "30"),
+        ("lang", "\"zh\""),
         ("limit", "1_000"),
         ("log-file", "\"sync.log\""),
         ("log-format", "\"json\""),

@@ -1,11 +1,10 @@
 //! What is suspicious about an id, alone and among all ids of a file. Ids have no documented form,
 //! so what a file's ids usually look like is learned from the file, in constant memory.
 
-use std::fmt;
-
 use super::class::{DASH, DIGIT, HIGH, LETTER, SUSPECT};
 use super::{Hits, Lint, any, classes, is_full_width};
 use crate::input::rules::Column;
+use crate::lang::Lang;
 
 /// What all ids of a file tell about each, learned in the first reading of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -146,10 +145,15 @@ pub struct Census {
     zeros: u64,
     zeros_by_chance: f64,
     /// By kind of characters, then by length: how many, and the first one's row.
-    shapes: [[(u32, u32); LONGEST + 1]; KINDS.len()],
+    shapes: [[(u32, u32); LONGEST + 1]; KINDS],
 }
 
-const KINDS: [&str; 4] = ["digits", "letters", "letters and digits", "characters"];
+/// Kinds of characters, the last for all others.
+const KINDS: usize = 4;
+const DIGITS: usize = 0;
+const LETTERS: usize = 1;
+const BOTH: usize = 2;
+const OTHERS: usize = 3;
 const LONGEST: usize = 64;
 
 /// Ids that don't look like the rest.
@@ -159,30 +163,43 @@ pub struct Outliers {
     pub count: u64,
     /// The row of the first.
     pub first: u32,
-    /// What they look like: `5 digits`.
-    pub shape: String,
+    /// What they look like.
+    pub shape: Shape,
     /// What the others look like.
-    pub usual: String,
+    pub usual: Shape,
 }
 
-impl fmt::Display for Outliers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            count,
-            shape,
-            usual,
-            ..
-        } = self;
-        let fits = Lint::UnusualId.fits();
-        match count {
-            1 => write!(
-                f,
-                "column UserId: an id of {shape}, where others have {usual} ({fits})"
-            ),
-            _ => write!(
-                f,
-                "column UserId: {count} ids of {shape}, the first here, where others have {usual} ({fits})"
-            ),
+impl Outliers {
+    /// They, for a person.
+    pub fn in_words(&self, lang: Lang) -> String {
+        let [_, fits] = lang.finding_named(Lint::UnusualId.code());
+        let (shape, usual) = (self.shape.in_words(lang), self.usual.in_words(lang));
+        match self.count {
+            1 => lang.unusual_id(shape, usual, fits),
+            count => lang.unusual_ids(count, shape, usual, fits),
+        }
+    }
+}
+
+/// What an id looks like: `5 digits`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Which of the kinds of characters.
+    kind: usize,
+    length: usize,
+}
+
+impl Shape {
+    fn in_words(self, lang: Lang) -> String {
+        let length = match self.length {
+            LONGEST => lang.or_more(LONGEST),
+            length => length.to_string(),
+        };
+        match self.kind {
+            DIGITS => lang.digits(length),
+            LETTERS => lang.letters(length),
+            BOTH => lang.letters_and_digits(length),
+            _ => lang.characters(length),
         }
     }
 }
@@ -196,7 +213,7 @@ impl Default for Census {
             first_name: None,
             zeros: 0,
             zeros_by_chance: 0.0,
-            shapes: [[(0, 0); LONGEST + 1]; KINDS.len()],
+            shapes: [[(0, 0); LONGEST + 1]; KINDS],
         }
     }
 }
@@ -205,10 +222,10 @@ impl Census {
     fn count(&mut self, row: u32, text: &str, classes: u8, is_date: bool, ends_in_zeros: bool) {
         let length = text.len();
         let kind = match classes {
-            DIGIT => 0,
-            LETTER => 1,
-            both if both == DIGIT | LETTER => 2,
-            _ => 3,
+            DIGIT => DIGITS,
+            LETTER => LETTERS,
+            both if both == DIGIT | LETTER => BOTH,
+            _ => OTHERS,
         };
         let shape = &mut self.shapes[kind][length.min(LONGEST)];
         if shape.0 == 0 {
@@ -245,8 +262,8 @@ impl Census {
     /// one length, because zeros may have been lost.
     pub fn outliers(&self) -> Vec<Outliers> {
         let shapes = || {
-            let kinds = self.shapes.iter().zip(KINDS);
-            kinds.flat_map(|(lengths, kind)| {
+            let kinds = self.shapes.iter().enumerate();
+            kinds.flat_map(|(kind, lengths)| {
                 let lengths = lengths.iter().enumerate();
                 lengths.map(move |(length, (count, first))| (kind, length, *count, *first))
             })
@@ -258,7 +275,7 @@ impl Census {
         let most = u64::from(most) * 100;
         let are_odd = self.ids >= 100 && most >= self.ids * 99;
         let others = || shapes().filter(|shape| shape.2 > 0);
-        let are_cut = || others().all(|shape| shape.0 == KINDS[0] && shape.1 <= usual_length);
+        let are_cut = || others().all(|shape| shape.0 == DIGITS && shape.1 <= usual_length);
         let are_cut = self.ids >= 20 && most >= self.ids * 80 && are_cut();
         if !(are_odd || are_cut) {
             return Vec::new();
@@ -268,16 +285,12 @@ impl Census {
             .map(|(kind, length, count, first)| Outliers {
                 count: count.into(),
                 first,
-                shape: named(kind, length),
-                usual: named(usual_kind, usual_length),
+                shape: Shape { kind, length },
+                usual: Shape {
+                    kind: usual_kind,
+                    length: usual_length,
+                },
             })
             .collect()
-    }
-}
-
-fn named(kind: &str, length: usize) -> String {
-    match length {
-        LONGEST => format!("{LONGEST} or more {kind}"),
-        _ => format!("{length} {kind}"),
     }
 }

@@ -163,35 +163,6 @@ impl Lint {
         }
     }
 
-    /// What fits, or what to do.
-    pub fn fits(self) -> &'static str {
-        match self {
-            Self::DamagedText => "expected the text as it was before another program garbled it",
-            Self::ExcelError => "expected what the formula should have given",
-            Self::ScientificNotation => "expected all digits: format the column as text in Excel",
-            Self::PrecisionLost => "expected all digits: Excel kept 15; export the ids as text",
-            Self::DateOrBoolean => "expected the id that Excel took for a date or TRUE/FALSE",
-            Self::ExcelText => "expected the text alone; --excel-text takes these marks off",
-            Self::NullWord => "expected nothing to leave the field, or --clear-token to clear it",
-            Self::ControlCharacter => "expected text without control characters",
-            Self::InvisibleCharacter => "expected only characters that can be seen",
-            Self::LineBreak => "expected one line",
-            Self::ManyLines => {
-                "expected at most 3 lines, and no other row in them: is a quote (\") closed too late?"
-            }
-            Self::FullWidth => "expected the plain letters and digits of the id",
-            Self::SmartQuotes => "expected straight quotes (\") around a cell, or none",
-            Self::LostCharacters => "was an emoji or a rare character replaced by ? on the way?",
-            Self::BlanksAround => "taken off",
-            Self::NotAnAddress => "expected an address like https://cdn.example.com/a/17.png",
-            Self::PrivateHost => "only some networks can reach it",
-            Self::PlainHttp => "browsers may not show it in a page with https",
-            Self::ExpiringAddress => "its signature ends some day, and so does the picture",
-            Self::UnencodedAddress => "--encode-urls writes such characters as %XX",
-            Self::UnusualId => "were zeros lost at its front, or something typed by hand?",
-        }
-    }
-
     /// The character that a finding of this kind is about.
     pub fn mark(self, text: &str) -> Option<char> {
         let is_it: fn(char) -> bool = match self {

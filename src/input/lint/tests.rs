@@ -1,6 +1,7 @@
 use super::*;
 use crate::input::lint::avatar::avatar;
 use crate::input::lint::id::{Census, Habits, id};
+use crate::lang::Lang;
 
 fn hits(look: impl FnOnce(&mut Hits)) -> Vec<&'static str> {
     let mut hits = Hits::default();
@@ -285,7 +286,10 @@ fn where_all_ids_look_like_dates_they_are_none() {
 fn ids_that_look_unlike_the_others_are_listed() {
     let told = |ids: Vec<String>| -> Vec<String> {
         let outliers = census(ids.into_iter()).outliers();
-        outliers.iter().map(ToString::to_string).collect()
+        outliers
+            .iter()
+            .map(|outliers| outliers.in_words(Lang::En))
+            .collect()
     };
     let mut ids: Vec<String> = (0..1000).map(|n| format!("{n:08}")).collect();
     assert!(told(ids.clone()).is_empty());
@@ -326,4 +330,12 @@ fn what_is_shown_steers_no_terminal() {
     );
     assert_eq!(shown(b"a\xD5\xC5b"), "a<D5><C5>b");
     assert_eq!(shown("李".repeat(61).as_bytes()), "李".repeat(60) + "…");
+}
+
+#[test]
+fn every_finding_has_a_name_and_what_fits_and_none_is_left_over() {
+    let mut codes = Lint::ALL.map(Lint::code);
+    codes.sort_unstable();
+    let [_, listed] = crate::lang::codes::listed();
+    assert_eq!(listed, codes);
 }

@@ -7,7 +7,11 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 fn view(rows: u64, changes: u64) -> View {
-    let mut view = View::new(Rate::per_second(20.0).unwrap());
+    view_in(Lang::En, rows, changes)
+}
+
+fn view_in(lang: Lang, rows: u64, changes: u64) -> View {
+    let mut view = View::new(Rate::per_second(20.0).unwrap(), lang);
     let started = Event::RunStarted {
         rows,
         rows_to_send: rows,
@@ -251,7 +255,54 @@ fn what_a_person_must_know_is_told_at_once() {
         ),
     ];
     for (event, expected) in table {
-        assert_eq!(warning(&event).as_deref(), Some(expected));
+        assert_eq!(warning(&event, Lang::En).as_deref(), Some(expected));
     }
-    assert_eq!(warning(&SENT), None);
+    assert_eq!(warning(&SENT, Lang::En), None);
+}
+
+#[test]
+fn progress_is_told_in_chinese_and_fits_into_80_columns() {
+    let mut view = view_in(Lang::Zh, 1_000_000, 1_000_000);
+    for outcome in [Outcome::Applied, Outcome::Failed] {
+        view.on(Duration::ZERO, &settled(outcome, 499_999));
+    }
+    view.changes_settled = 0;
+    for _ in 0..50_000 {
+        view.on(seconds(1.0), &SENT);
+    }
+    for (why, expected) in [
+        (Why::Backoff, "等待：4 分 59 秒后重试失败的请求"),
+        (
+            Why::Cooldown,
+            "等待：先前运行的请求可能仍会到达，4 分 59 秒后发送",
+        ),
+        (Why::Probe, "等待：服务端没有响应，4 分 59 秒后再试"),
+    ] {
+        let until = seconds(300.0);
+        view.on(seconds(1.5), &Event::Waiting { why, until });
+        let waiting = view.waiting(seconds(1.5)).unwrap();
+        assert_eq!(waiting, expected);
+        let headline = format!("[{}] {}", "=".repeat(20), view.headline(seconds(1.5)));
+        for line in [headline, view.numbers(), waiting] {
+            assert!(textwrap::core::display_width(&line) < 80, "{line}");
+        }
+    }
+    assert_eq!(
+        view.line(seconds(1.5)),
+        "999,998/1,000,000 行，已更新 499,999，失败 499,999，重试中 0，50,000 次/秒，剩余 13 小时 58 分；等待：服务端没有响应，4 分 59 秒后再试"
+    );
+    let fault = Fault::ours("no answer", "timed out");
+    let told = warning(&Event::OutageBegan { fault }, Lang::Zh);
+    assert_eq!(
+        told.as_deref(),
+        Some("警告：服务端响应异常（no answer: timed out），改为逐个尝试")
+    );
+    let stopping = Event::RunStopping {
+        cause: StopCause::Signal(2),
+        in_flight: 3,
+    };
+    assert_eq!(
+        warning(&stopping, Lang::Zh).as_deref(),
+        Some("正在停止：SIGINT (Ctrl-C)；等待 3 个响应（再次收到信号则不再等待）")
+    );
 }

@@ -10,8 +10,8 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
+use crate::lang::Lang;
 use crate::report::timeline::{Slice, Timeline, latency_bound};
-use crate::report::words::duration;
 
 /// Answers: the service holds the values.
 const ACCEPTED: RGBColor = RGBColor(0x2F, 0x6F, 0xDE);
@@ -57,13 +57,15 @@ type Drawn<T = ()> = Result<T, DrawingAreaErrorKind<std::io::Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Answers per second over time, against the `rate` that was allowed.
-pub(super) fn throughput(timeline: &Timeline, rate: f64, screen: Screen) -> String {
-    svg(screen, |area| draw_throughput(timeline, rate, screen, area))
+pub(super) fn throughput(timeline: &Timeline, rate: f64, screen: Screen, lang: Lang) -> String {
+    svg(screen, |area| {
+        draw_throughput(timeline, rate, screen, lang, area)
+    })
 }
 
 /// How many answers took how long.
-pub(super) fn latency(timeline: &Timeline, screen: Screen) -> String {
-    svg(screen, |area| draw_latency(timeline, screen, area))
+pub(super) fn latency(timeline: &Timeline, screen: Screen, lang: Lang) -> String {
+    svg(screen, |area| draw_latency(timeline, screen, lang, area))
 }
 
 fn svg(screen: Screen, draw: impl FnOnce(&Area<'_>) -> Drawn) -> String {
@@ -80,13 +82,18 @@ fn svg(screen: Screen, draw: impl FnOnce(&Area<'_>) -> Drawn) -> String {
 struct Axis {
     range: RangedCoordf64,
     labels: Vec<f64>,
-    say: fn(f64) -> String,
+    say: fn(f64, Lang) -> String,
+    lang: Lang,
 }
 
 impl Axis {
-    fn new(range: Range<f64>, labels: Vec<f64>, say: fn(f64) -> String) -> Self {
-        let range = range.into();
-        Self { range, labels, say }
+    fn new(range: Range<f64>, labels: Vec<f64>, say: fn(f64, Lang) -> String, lang: Lang) -> Self {
+        Self {
+            range: range.into(),
+            labels,
+            say,
+            lang,
+        }
     }
 }
 
@@ -109,7 +116,7 @@ impl Ranged for Axis {
 
 impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
-        (self.say)(*value)
+        (self.say)(*value, self.lang)
     }
 }
 
@@ -124,7 +131,7 @@ fn frame<'a, 'b>(area: &'a Area<'b>, axis: Axis, top: f64) -> Drawn<Chart<'a, 'b
         .build_cartesian_2d(axis, 0.0..top)
 }
 
-fn draw_grid(chart: &mut Chart<'_, '_>) -> Drawn {
+fn draw_grid(chart: &mut Chart<'_, '_>, lang: Lang) -> Drawn {
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -133,11 +140,17 @@ fn draw_grid(chart: &mut Chart<'_, '_>) -> Drawn {
         .axis_style(GRID)
         .y_labels(5)
         .label_style(("sans-serif", 12))
-        .y_label_formatter(&|number| plain(*number))
+        .y_label_formatter(&|number| plain(*number, lang))
         .draw()
 }
 
-fn draw_throughput(timeline: &Timeline, rate: f64, screen: Screen, area: &Area<'_>) -> Drawn {
+fn draw_throughput(
+    timeline: &Timeline,
+    rate: f64,
+    screen: Screen,
+    lang: Lang,
+    area: &Area<'_>,
+) -> Drawn {
     let slice_s = timeline.slice_s as f64;
     let stacks: Vec<[f64; 4]> = timeline
         .slices
@@ -158,7 +171,7 @@ fn draw_throughput(timeline: &Timeline, rate: f64, screen: Screen, area: &Area<'
         .map(|n| n as f64 * step)
         .take_while(|at| *at <= end)
         .collect();
-    let mut chart = frame(area, Axis::new(0.0..end, ticks, time), top)?;
+    let mut chart = frame(area, Axis::new(0.0..end, ticks, time, lang), top)?;
     let bar = |n: usize, from: f64, to: f64, colour: RGBColor| {
         let (left, right) = (n as f64 * slice_s, (n + 1) as f64 * slice_s);
         Rectangle::new([(left, from), (right, to)], colour.filled())
@@ -166,7 +179,7 @@ fn draw_throughput(timeline: &Timeline, rate: f64, screen: Screen, area: &Area<'
     let outages = timeline.slices.iter().enumerate();
     let outages = outages.filter(|(_, slice)| slice.outage_ms > 0);
     chart.draw_series(outages.map(|(n, _)| bar(n, 0.0, top, OUTAGE)))?;
-    draw_grid(&mut chart)?;
+    draw_grid(&mut chart, lang)?;
     for (level, colour) in [ACCEPTED, REFUSED, THROTTLED, FAILED]
         .into_iter()
         .enumerate()
@@ -204,7 +217,7 @@ fn stack(slice: &Slice, slice_s: f64) -> [f64; 4] {
     })
 }
 
-fn draw_latency(timeline: &Timeline, screen: Screen, area: &Area<'_>) -> Drawn {
+fn draw_latency(timeline: &Timeline, screen: Screen, lang: Lang, area: &Area<'_>) -> Drawn {
     let counts = &timeline.latency;
     let first = counts.iter().position(|n| *n > 0).unwrap_or(0);
     let last = counts.iter().rposition(|n| *n > 0).unwrap_or(0);
@@ -220,11 +233,10 @@ fn draw_latency(timeline: &Timeline, screen: Screen, area: &Area<'_>) -> Drawn {
     while ticks.len() > screen.labels() {
         ticks = ticks.into_iter().step_by(2).collect();
     }
-    let axis = Axis::new(from..to, ticks, |n| {
-        millis(one_digit(latency_bound(n as usize)))
-    });
+    let say = |n, lang| millis(one_digit(latency_bound(n as usize)), lang);
+    let axis = Axis::new(from..to, ticks, say, lang);
     let mut chart = frame(area, axis, top)?;
-    draw_grid(&mut chart)?;
+    draw_grid(&mut chart, lang)?;
     let bars = counts.iter().enumerate().filter(|(_, n)| **n > 0);
     chart.draw_series(bars.map(|(at, n)| {
         // What `latency[at]` counts lies below its bound.
@@ -245,18 +257,18 @@ fn time_step(end: f64, labels: usize) -> f64 {
         .unwrap_or((end / labels as f64 / 86_400.0).ceil() * 86_400.0)
 }
 
-pub(super) fn time(seconds: f64) -> String {
+pub(super) fn time(seconds: f64, lang: Lang) -> String {
     match seconds {
         0.0 => "0".into(),
-        1.0..60.0 => format!("{seconds} s"),
-        seconds => duration(Duration::from_secs_f64(seconds)),
+        1.0..60.0 => lang.seconds(seconds),
+        seconds => lang.duration(Duration::from_secs_f64(seconds)),
     }
 }
 
 /// A number without digits that say nothing.
-fn plain(number: f64) -> String {
+fn plain(number: f64, lang: Lang) -> String {
     if number >= 10_000.0 {
-        format!("{} k", (number / 100.0).round() / 10.0)
+        lang.thousand((number / 100.0).round() / 10.0)
     } else {
         format!("{}", (number * 100.0).round() / 100.0)
     }
@@ -269,15 +281,14 @@ fn one_digit(number: f64) -> f64 {
 }
 
 /// Milliseconds as a person says them, two digits and no more.
-pub(super) fn millis(ms: f64) -> String {
-    let (number, unit) = if ms < 1000.0 {
-        (ms, "ms")
-    } else {
-        (ms / 1000.0, "s")
+pub(super) fn millis(ms: f64, lang: Lang) -> String {
+    let two_digits = |number: f64| match number {
+        ..9.95 => (number * 10.0).round() / 10.0,
+        number => number.round(),
     };
-    match number {
-        ..9.95 => format!("{} {unit}", (number * 10.0).round() / 10.0),
-        number => format!("{} {unit}", number.round()),
+    match ms {
+        ..1000.0 => lang.milliseconds(two_digits(ms)),
+        ms => lang.seconds(two_digits(ms / 1000.0)),
     }
 }
 
@@ -297,10 +308,10 @@ mod tests {
         ] {
             assert_eq!(time_step(end, labels), step, "{end} {labels}");
         }
-        let told = [0.0, 5.0, 90.0, 7200.0].map(time);
+        let told = [0.0, 5.0, 90.0, 7200.0].map(|seconds| time(seconds, Lang::En));
         assert_eq!(told, ["0", "5 s", "1 min 30 s", "2 h"]);
-        let told =
-            [0.1, 1.0, 1.996, 4.98, 50.1, 501.0, 5011.0, 60_000.0].map(|ms| millis(one_digit(ms)));
+        let told = [0.1, 1.0, 1.996, 4.98, 50.1, 501.0, 5011.0, 60_000.0]
+            .map(|ms| millis(one_digit(ms), Lang::En));
         assert_eq!(
             told,
             [

@@ -15,13 +15,15 @@
         row.hidden = !words.every((word) => text.includes(word));
         count += row.hidden ? 0 : 1;
       }
-      shown.value = `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")}`;
+      const numbers = { shown: count, all: rows.length };
+      const number = (_, name) => numbers[name].toLocaleString("en");
+      shown.value = shown.dataset.told.replace(/{(\w+)}/g, number);
     };
     search.addEventListener("input", filter);
     filter();
 
     // "users.csv:9" stands before "users.csv:10".
-    const { compare } = new Intl.Collator(undefined, { numeric: true });
+    const { compare } = new Intl.Collator(document.documentElement.lang, { numeric: true });
     const heads = Array.from(table.tHead.rows[0].cells);
     heads.forEach((head, column) => {
       head.firstElementChild.addEventListener("click", () => {

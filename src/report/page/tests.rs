@@ -7,13 +7,17 @@ fn sample_timeline() -> Timeline {
 
 /// The page of a run that left these.
 fn page_of(summary: &Summary, failures: &str, timeline: Option<&Timeline>) -> String {
+    page_in(Lang::En, summary, failures, timeline)
+}
+
+fn page_in(lang: Lang, summary: &Summary, failures: &str, timeline: Option<&Timeline>) -> String {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join(FAILURES), failures).unwrap();
     summary.save(directory.path()).unwrap();
     if let Some(timeline) = timeline {
         timeline.save(directory.path()).unwrap();
     }
-    let path = make(directory.path()).unwrap();
+    let path = make(directory.path(), lang).unwrap();
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -50,7 +54,7 @@ fn rows_are_shown_with_their_own_columns_and_the_rest_is_counted() {
     let page = page_of(&summary, &(header + &rows), None);
     assert!(page.contains("<td data-label=\"Class\"><bdi>3b</bdi></td>"));
     assert!(page.contains("f.csv:2999<") && !page.contains("f.csv:3000<"));
-    assert!(page.contains("3,000 are shown here; 2,000 more are in <code>failures.csv</code>."));
+    assert!(page.contains("3,000 are shown here; 2,000 more are in failures.csv."));
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn charts_are_there_where_there_is_something_to_draw() {
 
 #[test]
 fn a_code_stands_once_with_its_rows_its_calls_and_what_to_do() {
-    let lines = codes(&sample());
+    let lines = codes(&sample(), Lang::En);
     let told: Vec<(&str, u64, u64)> = lines
         .iter()
         .map(|line| (line.code.as_str(), line.rows, line.calls))
@@ -92,11 +96,11 @@ fn a_code_stands_once_with_its_rows_its_calls_and_what_to_do() {
 #[test]
 fn a_run_without_a_summary_has_no_page_and_says_why() {
     let directory = tempfile::tempdir().unwrap();
-    let error = make(directory.path()).unwrap_err().to_string();
+    let error = make(directory.path(), Lang::En).unwrap_err().to_string();
     assert!(error.contains("no summary.json"), "{error}");
     sample().save(directory.path()).unwrap();
     std::fs::write(directory.path().join(timeline::FILE_NAME), "{}").unwrap();
-    let error = make(directory.path()).unwrap_err().to_string();
+    let error = make(directory.path(), Lang::En).unwrap_err().to_string();
     assert!(error.starts_with("timeline.json: "), "{error}");
 }
 
@@ -115,7 +119,35 @@ fn the_strangest_timelines_can_be_drawn() {
         for rate in [0.0, 0.1, 1_000_000.0] {
             let mut summary = sample();
             summary.pace.rate = rate;
-            assert!(page_of(&summary, HEADER, Some(&timeline)).contains("Over time"));
+            let page = page_of(&summary, HEADER, Some(&timeline));
+            assert!(page.contains("Over time"));
+            // Of a killed run nobody knows what was allowed.
+            assert_eq!(page.contains(" were allowed"), rate > 0.0);
         }
     }
+}
+
+#[test]
+fn a_page_in_chinese_has_no_english_but_codes() {
+    let mut summary = sample();
+    summary.pace.lowest = 5.0;
+    let row = "u1,李娜,,failed,ResourceNotFound.User,没有该用户,id-1,u.csv,2,r,t\n";
+    let failures = format!("{HEADER}{row}");
+    let page = page_in(Lang::Zh, &summary, &failures, Some(&sample_timeline()));
+    assert!(page.contains("<html lang=\"zh-CN\">"));
+    assert!(page.contains("<title>已停止：服务端长时间未接受任何请求 · lcic-sync "));
+    // Of what is between tags, outside of style and script.
+    let body = page.split("<body>").nth(1).unwrap();
+    let body = body.split("<script").next().unwrap();
+    let texts = body.split('<').filter_map(|tag| tag.split_once('>'));
+    let texts = texts.flat_map(|(_, text)| text.split(|c: char| !c.is_ascii_alphanumeric()));
+    let words: std::collections::BTreeSet<&str> = texts
+        .filter(|word| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+        .collect();
+    // Paths, addresses, codes and what a call failed with are as they are.
+    let known = "answer apply connection failures http https lcic ledger nothing school sets \
+                 state sync tencentcloudapi timed users";
+    let known: std::collections::BTreeSet<&str> = known.split_whitespace().collect();
+    let english: Vec<&&str> = words.difference(&known).collect();
+    assert_eq!(english, [&""; 0]);
 }

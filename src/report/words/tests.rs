@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Counts;
+use crate::model::{Counts, RowRef};
 use crate::report::summary::tests::sample;
 use crate::report::summary::{Calls, Failures};
 
@@ -42,8 +42,10 @@ fn stopped(by: &str, message: &str, counts: Counts, exit_code: u8) -> Summary {
     }
 }
 
+const DIRECTORY: &str = "/r/20260301T020000Z-k3xq";
+
 fn said(summary: &Summary, repeat: &Repeat) -> String {
-    last_words(summary, Path::new("/r/20260301T020000Z-k3xq"), repeat)
+    last_words(summary, Path::new(DIRECTORY), repeat, Lang::En)
 }
 
 #[test]
@@ -289,32 +291,86 @@ fn text_from_outside_does_not_steer_the_terminal() {
 }
 
 #[test]
-fn numbers_and_times_read_well() {
-    let numbers = [
-        (0, "0"),
-        (999, "999"),
-        (1000, "1,000"),
-        (1_234_567, "1,234,567"),
+fn a_run_is_told_in_chinese() {
+    let repeat = repeat(&[("--rate", Some("15"))], "用户 1.csv");
+    assert_eq!(
+        last_words(&sample(), Path::new(DIRECTORY), &repeat, Lang::Zh),
+        "\
+200 行：已更新 120，无变化 30，失败 2，无效 2，被覆盖 3，结果未知 1，未处理 42
+141 次请求，耗时 31 分 7 秒，平均每秒 20.0 次；其中 3 次超出频率限制，不计入尝试次数
+已停止：服务端长时间未接受任何请求
+  no answer: connection timed out
+  即：请求已发出，但没有按时收到完整响应，变更可能已经生效；重新运行即可：重复设置相同的值没有副作用
+1 行结果未知：请求已发出，但没有收到响应，服务端可能已更新，也可能没有。重复发送没有副作用。
+如需继续，请再次执行同一命令：
+  lcic-sync apply --rate 15 '用户 1.csv'
+失败 2 行、无效 2 行，已列入 failures.csv，每行附有原因：
+  2 × ResourceNotFound.User：用户不存在；检查用户 ID，并确认它属于该账号
+  1 × no UserId：该行没有说明是哪个用户；填写用户 ID，或删除该行
+  1 × no answer：请求已发出，但没有按时收到完整响应，变更可能已经生效；重新运行即可：重复设置相同的值没有副作用
+  以及另外 1 种错误码
+请在该文件中改正，然后执行：
+  lcic-sync apply --rate 15 /r/20260301T020000Z-k3xq/failures.csv
+逐行结果：/r/20260301T020000Z-k3xq/results.csv
+报告页面：/r/20260301T020000Z-k3xq/report.html
+"
+    );
+    let counts = Counts {
+        applied: 12,
+        ..Counts::default()
+    };
+    assert_eq!(
+        verdict(&run(counts, 0), Lang::Zh),
+        "所有用户资料均与文件一致"
+    );
+}
+
+#[test]
+fn a_reason_on_record_is_told_in_chinese_where_it_is_a_sentence_of_ours() {
+    let fault = || Fault::ours("no answer", "time-out");
+    let first = RowRef { file: 1, line: 17 };
+    let table = [
+        (StopCause::Signal(9), "信号 9"),
+        (StopCause::Signal(2), "SIGINT (Ctrl-C)"),
+        (StopCause::Outage(fault()), "no answer: time-out"),
+        (
+            StopCause::SameRefusal {
+                fault: Fault::ours("InvalidParameter.Content", ""),
+                rows: 50,
+            },
+            "连续 50 行被拒绝：InvalidParameter.Content",
+        ),
+        (
+            StopCause::NotRecorded("disk full".into()),
+            "无法写入记录：disk full",
+        ),
+        (
+            StopCause::InputChanged("a: b.csv: line 17".into()),
+            "a: b.csv 第 17 行：输入在读取期间发生了变化",
+        ),
+        (
+            StopCause::TimeUp("no new call after 06:00 +08:00".into()),
+            "06:00 +08:00 之后不再发起请求",
+        ),
+        (
+            StopCause::Canary(CanaryFailure::NotShown {
+                users: 2,
+                of: 1000,
+                first,
+            }),
+            "回读 1,000 个用户，其中 2 个的变更已被接受却未显示，首个位于第 2 个 FILE 的第 17 行；灰度范围之外没有发送",
+        ),
+        (
+            StopCause::Canary(CanaryFailure::NoneAccepted { of: 1 }),
+            "无法验证：1 项变更均未被接受；灰度范围之外没有发送",
+        ),
+        (
+            StopCause::Canary(CanaryFailure::Unread(fault())),
+            "无法验证：no answer: time-out；灰度变更已被接受，灰度范围之外没有发送\n提示：回读需要 lcic:DescribeUser 权限",
+        ),
     ];
-    for (number, expected) in numbers {
-        assert_eq!(thousands(number), expected);
-    }
-    let times = [
-        (0.0, "0.0 s"),
-        (8.24, "8.2 s"),
-        (9.97, "10 s"),
-        (42.4, "42 s"),
-        (59.7, "1 min"),
-        (310.0, "5 min 10 s"),
-        (3600.0, "1 h"),
-        (49_920.0, "13 h 52 min"),
-        (183_600.0, "2 d 3 h"),
-    ];
-    for (seconds, expected) in times {
-        assert_eq!(
-            duration(Duration::from_secs_f64(seconds)),
-            expected,
-            "{seconds}"
-        );
+    for (cause, expected) in table {
+        assert_eq!(Lang::Zh.retold(&reason(&cause)), expected);
+        assert_eq!(Lang::En.retold(&reason(&cause)), reason(&cause));
     }
 }
