@@ -296,7 +296,12 @@ impl Opening<'_> {
         if layout.is_sheet {
             return Ok(layout);
         }
-        let head = self.head(text, layout.begins)?;
+        let mut head = self.head(text, layout.begins)?;
+        // Programs put a mark before one that was there.
+        let marks = head.chunks(3).take_while(|bytes| *bytes == b"\xEF\xBB\xBF");
+        let marks = marks.count() * 3;
+        layout.begins += marks as u64;
+        head.drain(..marks);
         let mut first = first_line(&head);
         // Excel's own way to say it, on a line of its own.
         let said = first.trim_ascii().to_ascii_lowercase();
