@@ -86,6 +86,7 @@ fn packed(packing: u8, bytes: &[u8]) -> Vec<u8> {
             let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
             let parts = bytes.split(|byte| *byte == 0);
             let usual = [
+                ("_rels/.rels", ROOT),
                 ("xl/_rels/workbook.xml.rels", RELATIONS),
                 ("xl/workbook.xml", BOOK),
             ];
@@ -106,6 +107,7 @@ fn packed(packing: u8, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
+const ROOT: &str = r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>"#;
 const RELATIONS: &str = r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="rId2" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/sharedStrings" Target="sharedStrings.xml"/><Relationship Id="rId3" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/styles" Target="styles.xml"/></Relationships>"#;
 const BOOK: &str = r#"<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="S" sheetId="1" r:id="rId1"/></sheets></workbook>"#;
 

@@ -70,14 +70,14 @@ pub static ROWS: &[RowEntry] = &[
     entry(
         "excel error",
         Outcome::Invalid,
-        "a formula failed, and what stands in its place is no value: #N/A, #REF!, #####",
-        "put the formula right, or leave the cell blank",
+        "a formula gave no value: #N/A, #REF!, #####; #NO-VALUE! where it refers to a blank cell or was never worked out",
+        "put the formula right, save the workbook in Excel, or leave the cell blank",
     ),
     entry(
         "scientific notation",
         Outcome::Invalid,
-        "Excel took an id for a number and wrote 1.23E+10 instead of its digits",
-        "format the column as text in Excel before the ids go in, and export again",
+        "Excel took an id or a name for a number and wrote 1.23E+10, or showed it as something else",
+        "format the column as text in Excel before the texts go in, and export again",
     ),
     entry(
         "precision lost",
@@ -88,8 +88,8 @@ pub static ROWS: &[RowEntry] = &[
     entry(
         "date or boolean",
         Outcome::Invalid,
-        "Excel took an id for a date or for TRUE or FALSE",
-        "put the id in again, into a column that is formatted as text",
+        "Excel took an id or a name for a date, or an id for TRUE or FALSE",
+        "put the text in again, into a column that is formatted as text",
     ),
     entry(
         "excel text",

@@ -33,6 +33,11 @@ const ANY_TIMES: u64 = 64 << 20;
 
 const SAVE_AS_CSV: &str = "in Excel: Save As, \"CSV UTF-8 (Comma delimited)\"";
 
+const OPEN_DOCUMENT: &[u8] = b"mimetypeapplication/vnd.oasis.opendocument";
+
+const SAVE_AS_OTHER: &str =
+    "save it as .xlsx, or as CSV with the character set UTF-8 (LibreOffice: Save As, Text CSV)";
+
 /// What else decodes as GB18030.
 const OTHERS: &str = "save it as UTF-8, or say which it is: --encoding big5, shift_jis, euc-kr or windows-1252 (Western Europe); or gb18030, if check with it shows no wrong name";
 
@@ -161,6 +166,10 @@ impl Opening<'_> {
             .any(|part| part == OWN_COLUMNS[3].as_bytes());
         let said = self.rules.encoding.filter(|_| !is_ours);
         match (magic(&start), said) {
+            // By the format's rules this stands in front.
+            (Magic::Zip, _) if memchr::memmem::find(&start, OPEN_DOCUMENT).is_some() => {
+                Err(self.is("is an OpenDocument file", SAVE_AS_OTHER))
+            }
             (Magic::Zip, _) => Ok((self.workbook_as_csv(&file)?, layout(0, true))),
             (Magic::OldWorkbook, _) => Err(self.is(
                 "is an old Excel workbook, or one with a password",

@@ -64,6 +64,20 @@ fn is_scientific(text: &str) -> bool {
     is_mantissa && exponent.strip_prefix(['+', '-']).is_some_and(all_digits)
 }
 
+/// `1.23E+10`: nobody writes a name like this, with two digits behind the sign as Excel does.
+pub fn is_excels_number(text: &str) -> bool {
+    let exponent = text.split_once('E').map(|(_, exponent)| exponent.len());
+    exponent.is_some_and(|length| length > 2) && is_scientific(text)
+}
+
+/// `2026-03-01`, `2026/3/1`: what a spreadsheet makes of `3-1`; shorter ones may be names.
+pub fn is_date_with_year(text: &str) -> bool {
+    text.as_bytes()
+        .first_chunk::<4>()
+        .is_some_and(|year| year.iter().all(u8::is_ascii_digit))
+        && is_date(text)
+}
+
 /// `123.0`, as pandas and some exports write a whole number; `1,234`, as Excel shows one.
 fn is_formatted(text: &str) -> bool {
     let Some(at) = memchr::memchr2(b'.', b',', text.as_bytes()) else {

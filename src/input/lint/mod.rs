@@ -81,6 +81,10 @@ pub enum Lint {
     UnusualId,
 }
 
+/// Stands in a cell of a workbook for what its formula should give, where it refers to a blank cell,
+/// or no program that could work it out has saved the file: one more of Excel's errors.
+pub const NO_VALUE: &str = "#NO-VALUE!";
+
 /// Rows over more lines than this are probably a quote that was closed too late.
 pub const MOST_LINES: u64 = 3;
 
@@ -170,7 +174,7 @@ impl Lint {
             Self::ExcelError => "expected what the formula should have given",
             Self::ScientificNotation => "expected all digits: format the column as text in Excel",
             Self::PrecisionLost => "expected all digits: Excel kept 15; export the ids as text",
-            Self::DateOrBoolean => "expected the id that Excel took for a date or TRUE/FALSE",
+            Self::DateOrBoolean => "expected the text that Excel took for a date or TRUE/FALSE",
             Self::ExcelText => "expected the text alone; --excel-text takes these marks off",
             Self::NullWord => "expected nothing to leave the field, or --clear-token to clear it",
             Self::ControlCharacter => "expected text without control characters",
@@ -305,6 +309,14 @@ pub fn nickname(text: &str, hits: &mut Hits) {
     {
         hits.add(Lint::LostCharacters, column);
     }
+    if classes & DIGIT != 0 {
+        if id::is_excels_number(text) {
+            hits.add(Lint::ScientificNotation, column);
+        }
+        if classes & DASH != 0 && id::is_date_with_year(text) {
+            hits.add(Lint::DateOrBoolean, column);
+        }
+    }
     let is_garbled = [
         damage::is_mojibake,
         damage::is_accident,
@@ -386,7 +398,7 @@ fn is_null_word(text: &str) -> bool {
 }
 
 fn is_excel_error(text: &str) -> bool {
-    const ERRORS: [&str; 11] = [
+    const ERRORS: [&str; 18] = [
         "#N/A",
         "#REF!",
         "#VALUE!",
@@ -398,6 +410,13 @@ fn is_excel_error(text: &str) -> bool {
         "#SPILL!",
         "#CALC!",
         "#GETTING_DATA",
+        "#FIELD!",
+        "#BLOCKED!",
+        "#CONNECT!",
+        "#UNKNOWN!",
+        "#BUSY!",
+        "#PYTHON!",
+        NO_VALUE,
     ];
     // A column that was too narrow for its number.
     let is_hidden = || text.len() > 2 && text.bytes().all(|byte| byte == b'#');
