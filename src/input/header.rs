@@ -12,7 +12,7 @@ use super::rules::{Column, Rules};
 use crate::model::Field;
 
 /// Columns that `failures.csv` appends, in their order.
-pub const OWN_COLUMNS: [&str; 8] = [
+pub const OWN_COLUMNS: [&str; 9] = [
     "_outcome",
     "_code",
     "_message",
@@ -21,6 +21,7 @@ pub const OWN_COLUMNS: [&str; 8] = [
     "_line",
     "_run",
     "_at",
+    "_cells",
 ];
 
 /// Where each thing stands in a record.
@@ -42,11 +43,14 @@ pub struct Header {
     pub fed_back: Option<FedBack>,
 }
 
-/// The column by which a row of `failures.csv` is known again.
+/// The columns by which a row of `failures.csv` is known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FedBack {
     /// The column of the run that wrote the row.
     pub run: usize,
+    /// The column that says of a row that it had other cells than its header, until somebody mends
+    /// it; files of earlier versions have none.
+    pub cells: Option<usize>,
 }
 
 /// Why a header is not usable.
@@ -241,9 +245,10 @@ impl Header {
             return Err(HeaderError::NothingToSet);
         }
         let fed_back = if names.iter().any(|name| ours(name)) {
-            let run = names.iter().position(|name| *name == "_run");
+            let place = |own: &str| names.iter().position(|name| *name == own);
             Some(FedBack {
-                run: run.ok_or(HeaderError::NotFedBack)?,
+                run: place("_run").ok_or(HeaderError::NotFedBack)?,
+                cells: place("_cells"),
             })
         } else {
             None
@@ -505,7 +510,13 @@ mod tests {
         let mut names = vec!["UserId", "Nickname"];
         names.extend(OWN_COLUMNS);
         let header = parse(&names).unwrap();
-        assert_eq!(header.fed_back, Some(FedBack { run: 8 }));
+        assert_eq!(
+            header.fed_back,
+            Some(FedBack {
+                run: 8,
+                cells: Some(10)
+            })
+        );
         assert_eq!(header.own.len(), 2);
     }
 
