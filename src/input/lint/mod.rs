@@ -6,11 +6,13 @@
 //! two stands in one table, [`Lint::level`]. Nothing is ever put right by guessing.
 //!
 //! Parts: this file has the table and what all columns share, [`id`] and [`avatar`] what is special
-//! to them, [`damage`] finds text that was garbled before it came here.
+//! to them, [`damage`] finds text that was garbled before it came here, [`shown`]
+//! makes what was found fit to be shown.
 
 pub mod avatar;
 pub mod damage;
 pub mod id;
+pub mod shown;
 
 use super::rules::{Allowed, Column};
 
@@ -464,32 +466,6 @@ fn is_unseen(c: char) -> bool {
 
 fn is_full_width(c: char) -> bool {
     matches!(c, '\u{FF01}'..='\u{FF5E}')
-}
-
-/// A text that is safe to show and says what can't be seen: what steers, hides or breaks is shown
-/// as a code point, what is no text as bytes, and what is long is cut.
-pub fn shown(bytes: &[u8]) -> String {
-    const LONGEST: usize = 60;
-    let mut shown = String::new();
-    let mut n_chars = 0;
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if n_chars == LONGEST {
-                return shown + "…";
-            }
-            n_chars += 1;
-            let is_odd = c.is_control() || is_control(c) || is_unseen(c);
-            if is_odd || (c.is_whitespace() && c != ' ') || is_lost(c) {
-                shown += &format!("<U+{:04X}>", u32::from(c));
-            } else {
-                shown.push(c);
-            }
-        }
-        for byte in chunk.invalid() {
-            shown += &format!("<{byte:02X}>");
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::input::lint::avatar::avatar;
 use crate::input::lint::id::{Census, Habits, id};
+use crate::input::lint::shown::shown;
 
 fn hits(look: impl FnOnce(&mut Hits)) -> Vec<&'static str> {
     let mut hits = Hits::default();
