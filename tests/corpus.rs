@@ -76,7 +76,7 @@ fn check_in_json_says_the_same() {
         ("line", 5.into()),
         ("column", "UserId".into()),
         ("level", "error".into()),
-        ("code", "invisible character".into()),
+        ("code", "invisible-character".into()),
         ("found", "u<U+200B>4".into()),
     ] as [(&str, serde_json::Value); 6]
     {

@@ -50,6 +50,9 @@ pub enum WorkbookError {
         "looks like an Excel workbook or another zip file, and can't be read as a workbook: {0}"
     )]
     Unreadable(#[from] XlsxError),
+    /// So broken that its reader did not end.
+    #[error("looks like an Excel workbook, and is broken")]
+    Broken,
     /// No such sheet.
     #[error("has no sheet {wanted:?} (expected one of {})", found.join(", "))]
     NoSheet {
@@ -427,4 +430,4 @@ fn text(value: &DataRef<'_>, format: &str, is_id: bool, are_mixed: bool) -> Stri
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

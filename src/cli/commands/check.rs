@@ -275,7 +275,7 @@ fn in_words(survey: &Survey, printer: &Printer) -> String {
     let name = |file: u16| &survey.sources[usize::from(file)].name;
     let line = |kind: &Kind, finding: &Finding| {
         let Finding { at, message, found } = finding;
-        let (level, code) = (kind.level.name(), kind.code.replace(' ', "-"));
+        let (level, code) = (kind.level.name(), dashed(kind.code));
         let mut told = format!("{}:{}: {level}[{code}]: {message}", name(at.file), at.line);
         if !found.is_empty() {
             told += &format!(": found {found}");
@@ -300,7 +300,7 @@ fn in_words(survey: &Survey, printer: &Printer) -> String {
                     "  and {} more {}[{}]\n",
                     thousands(more),
                     kind.level.name(),
-                    kind.code.replace(' ', "-")
+                    dashed(kind.code)
                 );
             }
         }
@@ -336,7 +336,7 @@ fn in_json(survey: &Survey, errors: &[InputError]) -> String {
                 "line": finding.at.line,
                 "column": kind.column.map(|column| column.name()),
                 "level": kind.level.name(),
-                "code": kind.code,
+                "code": dashed(kind.code),
                 "message": finding.message,
                 "found": finding.found,
             })
@@ -348,7 +348,7 @@ fn in_json(survey: &Survey, errors: &[InputError]) -> String {
         .map(|(kind, group)| {
             json!({
                 "level": kind.level.name(),
-                "code": kind.code,
+                "code": dashed(kind.code),
                 "column": kind.column.map(|column| column.name()),
                 "count": group.count,
                 "listed": group.first.len(),
@@ -368,6 +368,11 @@ fn in_json(survey: &Survey, errors: &[InputError]) -> String {
         "kinds": kinds,
         "findings": findings,
     }))
+}
+
+/// A code as one word: as `--allow` takes it.
+fn dashed(code: &str) -> String {
+    code.replace(' ', "-")
 }
 
 fn in_lines(errors: &[InputError]) -> Vec<String> {

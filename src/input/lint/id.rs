@@ -255,6 +255,28 @@ impl Census {
         self.first_name.filter(|_| self.names * 2 > self.ids)
     }
 
+    /// Where all ids are digits, those with fewer than the longest: all in one, because such ids may
+    /// well be numbers that somebody counts on.
+    fn short_ones(&self) -> Option<Outliers> {
+        let (digits, others) = self.shapes.split_first()?;
+        let are_others = others.iter().flatten().any(|shape| shape.0 > 0);
+        let lengths = digits.iter().enumerate().filter(|(_, shape)| shape.0 > 0);
+        let lengths: Vec<(usize, (u32, u32))> = lengths.map(|(at, shape)| (at, *shape)).collect();
+        let ((longest, _), short) = lengths.split_last()?;
+        let (shortest, _) = short.first()?;
+        if are_others || self.ids < FEW {
+            return None;
+        }
+        let to = short.len() > 1;
+        let to = to.then(|| format!("{shortest} to ")).unwrap_or_default();
+        Some(Outliers {
+            count: short.iter().map(|(_, shape)| u64::from(shape.0)).sum(),
+            first: short.iter().map(|(_, shape)| shape.1).min()?,
+            shape: to + &named(KINDS[0], short.last()?.0),
+            usual: named(KINDS[0], *longest),
+        })
+    }
+
     /// Ids that don't look like 99 of 100 others; and shorter ones where all are digits and most of
     /// one length, because zeros may have been lost.
     pub fn outliers(&self) -> Vec<Outliers> {
@@ -273,9 +295,9 @@ impl Census {
         let are_odd = self.ids >= 100 && most >= self.ids * 99;
         let others = || shapes().filter(|shape| shape.2 > 0);
         let are_cut = || others().all(|shape| shape.0 == KINDS[0] && shape.1 <= usual_length);
-        let are_cut = self.ids >= 20 && most >= self.ids * 80 && are_cut();
+        let are_cut = self.ids >= FEW && most >= self.ids * 80 && are_cut();
         if !(are_odd || are_cut) {
-            return Vec::new();
+            return self.short_ones().into_iter().collect();
         }
         others()
             .filter(|shape| (shape.0, shape.1) != (usual_kind, usual_length))
@@ -288,6 +310,9 @@ impl Census {
             .collect()
     }
 }
+
+/// How few ids say nothing about the others.
+const FEW: u64 = 20;
 
 fn named(kind: &str, length: usize) -> String {
     match length {

@@ -374,7 +374,7 @@ fn any(text: &str, classes: u8, column: Column, hits: &mut Hits) {
     }
 }
 
-/// What exports write where there is nothing. Exactly these: Nan and Na are names.
+/// What exports write where there is nothing. Exactly these: Nan and Na are names, and so may 空 be.
 fn is_null_word(text: &str) -> bool {
     matches!(
         text,
@@ -384,6 +384,16 @@ fn is_null_word(text: &str) -> bool {
             | "(null)"
             | "(NULL)"
             | "<null>"
+            | "<NULL>"
+            | "[NULL]"
+            | "[null]"
+            | "{null}"
+            | "<NA>"
+            | "<nil>"
+            | "NA"
+            | "NaT"
+            | "NONE"
+            | "NIL"
             | "\\N"
             | "nil"
             | "None"
@@ -395,6 +405,8 @@ fn is_null_word(text: &str) -> bool {
             | "-"
             | "--"
             | "无"
+            | "暂无"
+            | "未填写"
             | "undefined"
     )
 }

@@ -104,6 +104,14 @@ fn nicknames_that_are_none_are_found() {
         ("NULL", "null word"),
         ("无", "null word"),
         ("-", "null word"),
+        ("NA", "null word"),
+        ("[NULL]", "null word"),
+        ("<NA>", "null word"),
+        ("暂无", "null word"),
+        ("(null)", "null word"),
+        ("nil", "null word"),
+        ("None", "null word"),
+        ("\\N", "null word"),
         ("Li\u{202E}na", "control character"),
         ("Li\u{7}na", "control character"),
         ("Li\u{9B}na", "control character"),
@@ -319,6 +327,16 @@ fn ids_that_look_unlike_the_others_are_listed() {
     );
     let cut = (0..200).map(|n: u32| (n * 37 % 1000).to_string());
     assert!(!told(cut.collect()).is_empty());
+    // Of many lengths: half of 20,000 numbers, or what is left of ids with zeros at their front.
+    let many = (0..200).map(|n: u32| (n * 100 + 7).to_string());
+    assert_eq!(
+        told(many.collect()),
+        [format!(
+            "column UserId: 100 ids of 1 to 4 digits, the first here, where others have 5 digits {fits}"
+        )]
+    );
+    let few = (0..19).map(|n: u32| (n * 1000 + 7).to_string());
+    assert!(told(few.collect()).is_empty());
     let mixed = (0..200).map(|n: u32| format!("{:x}", n * n * n));
     assert!(told(mixed.collect()).is_empty());
 }

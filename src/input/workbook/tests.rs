@@ -37,8 +37,9 @@ fn room_is_made_for_no_more_texts_than_a_sheet_can_hold() {
     );
 }
 
-/// A sheet with these rows as CSV; its cells' styles are 1: 00000000, 2: "S"0000, 3: a date.
-fn as_csv(rows: &str) -> Result<String, String> {
+/// A workbook of one sheet with these rows; its cells' styles are 1: 00000000, 2: "S"0000, 3: a
+/// date.
+pub fn book(rows: &str) -> File {
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let package = "http://schemas.openxmlformats.org/package/2006/relationships";
@@ -82,7 +83,12 @@ fn as_csv(rows: &str) -> Result<String, String> {
         zip.start_file(name, SimpleFileOptions::default()).unwrap();
         zip.write_all(part.as_bytes()).unwrap();
     }
-    let file = zip.finish().unwrap();
+    zip.finish().unwrap()
+}
+
+/// The same as CSV.
+fn as_csv(rows: &str) -> Result<String, String> {
+    let file = book(rows);
     let mut csv = Vec::new();
     let read = to_csv(&file, &Rules::default(), &mut csv);
     read.map_err(|error| error.to_string())?;
