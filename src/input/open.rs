@@ -281,7 +281,12 @@ impl Opening<'_> {
                 Err(self.is(is, "unpack it, and look into it"))
             }
             Ok((copy, _)) => Ok(copy),
-            Err(error) => Err(self.io(error)),
+            // What the disk says has a number.
+            Err(error) if error.raw_os_error().is_some() => Err(self.io(error)),
+            Err(error) => Err(self.is(
+                format!("is gzip, and broken: {error}"),
+                "copy it once more: it may have been cut, or something stands behind its end",
+            )),
         }
     }
 
