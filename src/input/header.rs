@@ -84,7 +84,7 @@ pub enum HeaderError {
     },
     /// No user id. What stands there instead may be a pupil's row, so it is not repeated.
     #[error(
-        "none of the {0} cells is UserId: is the header row missing? (expected a first line like UserId,Nickname,Avatar)\nhint: a column of another name is told with --map UserId=NAME"
+        "none of the {0} cells is UserId: is the header row missing, or does something stand above it? (expected a first line like UserId,Nickname,Avatar)\nhint: a column of another name is told with --map UserId=NAME"
     )]
     NoUser(usize),
     /// A column that `--map` names, and that is not there.
@@ -112,7 +112,9 @@ pub enum HeaderError {
     #[error("column _run is missing beside the other columns of a failures.csv")]
     NotFedBack,
     /// A column between others, without a name.
-    #[error("column {0} has no name")]
+    #[error(
+        "column {0} has no name\nhint: name it, or leave it out of the export (pandas: index=False)"
+    )]
     NoName(usize),
     /// Not text.
     #[error("the header is not valid UTF-8")]
@@ -440,7 +442,7 @@ mod tests {
         );
         assert_eq!(
             message(&["3091", "李娜", "李娜"]),
-            "none of the 3 cells is UserId: is the header row missing? \
+            "none of the 3 cells is UserId: is the header row missing, or does something stand above it? \
              (expected a first line like UserId,Nickname,Avatar)\n\
              hint: a column of another name is told with --map UserId=NAME"
         );
@@ -452,7 +454,7 @@ mod tests {
             "columns \"昵称\" and \"姓名\" both mean Nickname\n\
              hint: say which with --map Nickname=昵称, and --ignore-columns 姓名"
         );
-        assert_eq!(message(&["UserId", "", "Avatar"]), "column 2 has no name");
+        assert!(message(&["UserId", "", "Avatar"]).starts_with("column 2 has no name\nhint: "));
         assert!(message(&["UserId"]).contains("nothing to set"));
         assert!(message(&["UserId", "Nickname", "_code"]).contains("_run"));
     }

@@ -321,6 +321,20 @@ impl Opening<'_> {
         let marks = marks.count() * 3;
         layout.begins += marks as u64;
         head.drain(..marks);
+        if let Some((is, hint)) = other_text(&head) {
+            return Err(self.is(is, hint));
+        }
+        // Windows PowerShell writes such a line of its own accord.
+        if head.starts_with(b"#TYPE ") {
+            let line = first_line(&head).len();
+            let line = line + 1 + usize::from(head[line..].starts_with(b"\r\n"));
+            let line = line.min(head.len());
+            head.drain(..line);
+            layout.begins += line as u64;
+            layout.line += 1;
+            self.read_as
+                .push("PowerShell's CSV, without its line #TYPE".into());
+        }
         let mut first = first_line(&head);
         // Excel's own way to say it, on a line of its own.
         let said = first.trim_ascii().to_ascii_lowercase();
@@ -367,6 +381,15 @@ impl Opening<'_> {
     }
 }
 
+/// What a text is that begins as no header does, and what to do about it.
+fn other_text(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    match head.trim_ascii_start() {
+        [b'<', ..] => Some(("is HTML or XML, whatever its name", SAVE_AS_CSV)),
+        [b'{', ..] | [b'[', b'{', ..] => Some(("is JSON", "write it as CSV")),
+        _ => None,
+    }
+}
+
 /// Up to the first end of a line that is not blank.
 fn first_line(head: &[u8]) -> &[u8] {
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
@@ -382,7 +405,7 @@ fn first_line(head: &[u8]) -> &[u8] {
 /// of quotes.
 fn guessed(header: &[u8]) -> u8 {
     let mut quoted = false;
-    let mut counts = [(0, b'\t'), (0, b';'), (0, b',')];
+    let mut counts = [(0, b'|'), (0, b'\t'), (0, b';'), (0, b',')];
     for byte in header {
         quoted ^= *byte == b'"';
         for (count, delimiter) in &mut counts {

@@ -50,7 +50,7 @@ fn a_bad_file_is_refused_and_named() {
     );
     assert_refused(
         "Nickname,Avatar\nAnn,x\n",
-        "users.csv: line 1: none of the 2 cells is UserId: is the header row missing? (expected a first line like UserId,Nickname,Avatar)\n  \
+        "users.csv: line 1: none of the 2 cells is UserId: is the header row missing, or does something stand above it? (expected a first line like UserId,Nickname,Avatar)\n  \
          hint: a column of another name is told with --map UserId=NAME",
     );
     assert_refused(

@@ -324,6 +324,9 @@ pub fn nickname(text: &str, hits: &mut Hits) {
         damage::is_accident,
         damage::is_latin_mojibake,
     ];
+    if damage::is_escaped(text) {
+        hits.add(Lint::DamagedText, column);
+    }
     if classes & HIGH != 0 && is_garbled.iter().any(|is| is(text)) {
         hits.add(Lint::DamagedText, column);
     }
@@ -374,41 +377,41 @@ fn any(text: &str, classes: u8, column: Column, hits: &mut Hits) {
     }
 }
 
-/// What exports write where there is nothing. Exactly these: Nan and Na are names, and so may 空 be.
+/// What exports write where there is nothing, and the dashes below a header. Exactly these: Nan and
+/// Na are names, and so may 空 be.
 fn is_null_word(text: &str) -> bool {
-    matches!(
-        text,
-        "NULL"
-            | "null"
-            | "Null"
-            | "(null)"
-            | "(NULL)"
-            | "<null>"
-            | "<NULL>"
-            | "[NULL]"
-            | "[null]"
-            | "{null}"
-            | "<NA>"
-            | "<nil>"
-            | "NA"
-            | "NaT"
-            | "NONE"
-            | "NIL"
-            | "\\N"
-            | "nil"
-            | "None"
-            | "none"
-            | "nan"
-            | "NaN"
-            | "N/A"
-            | "n/a"
-            | "-"
-            | "--"
-            | "无"
-            | "暂无"
-            | "未填写"
-            | "undefined"
-    )
+    text.bytes().all(|byte| byte == b'-')
+        || matches!(
+            text,
+            "NULL"
+                | "null"
+                | "Null"
+                | "(null)"
+                | "(NULL)"
+                | "<null>"
+                | "<NULL>"
+                | "[NULL]"
+                | "[null]"
+                | "{null}"
+                | "<NA>"
+                | "<nil>"
+                | "NA"
+                | "NaT"
+                | "NONE"
+                | "NIL"
+                | "\\N"
+                | "nil"
+                | "None"
+                | "none"
+                | "nan"
+                | "NaN"
+                | "N/A"
+                | "n/a"
+                | "无"
+                | "暂无"
+                | "未填写"
+                | "undefined"
+        )
 }
 
 fn is_excel_error(text: &str) -> bool {
