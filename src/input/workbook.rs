@@ -217,9 +217,11 @@ fn copy(
         let format = format.and_then(|style| style.number_format.as_ref());
         let format = format.map_or(GENERAL, |format| &format.format_code);
         let pending = &mut learned.without_value;
-        let text = match pending.pop_front_if(|place| *place == (row, column)) {
-            Some(_) => NO_VALUE.into(),
-            None => text(cell.get_value(), format, csv.is_id(column), are_mixed),
+        let text = if pending.front() == Some(&(row, column)) {
+            pending.pop_front();
+            NO_VALUE.into()
+        } else {
+            text(cell.get_value(), format, csv.is_id(column), are_mixed)
         };
         csv.put(column, text)?;
     }

@@ -267,8 +267,10 @@ impl Census {
         if are_others || self.ids < FEW {
             return None;
         }
-        let to = short.len() > 1;
-        let to = to.then(|| format!("{shortest} to ")).unwrap_or_default();
+        let to = match short {
+            [_] => String::new(),
+            _ => format!("{shortest} to "),
+        };
         Some(Outliers {
             count: short.iter().map(|(_, shape)| u64::from(shape.0)).sum(),
             first: short.iter().map(|(_, shape)| shape.1).min()?,
