@@ -70,8 +70,8 @@ pub static ROWS: &[RowEntry] = &[
     entry(
         "excel error",
         Outcome::Invalid,
-        "a formula gave no value: #N/A, #REF!, #####; #NO-VALUE! where it refers to a blank cell or was never worked out",
-        "put the formula right, save the workbook in Excel, or leave the cell blank",
+        "a formula gave no value: #N/A, #REF!, #####; #NO-VALUE! of a blank cell or if never worked out",
+        "put the formula right, save the file in Excel, or leave the cell blank",
     ),
     entry(
         "scientific notation",
