@@ -76,7 +76,7 @@ pub static ROWS: &[RowEntry] = &[
     entry(
         "scientific notation",
         Outcome::Invalid,
-        "Excel took an id or a name for a number and wrote 1.23E+10, or showed it as something else",
+        "Excel took a text for a number and wrote 1.23E+10, or showed it as something else",
         "format the column as text in Excel before the texts go in, and export again",
     ),
     entry(
@@ -88,7 +88,7 @@ pub static ROWS: &[RowEntry] = &[
     entry(
         "date or boolean",
         Outcome::Invalid,
-        "Excel took an id or a name for a date, or an id for TRUE or FALSE",
+        "Excel took a text for a date, or an id for TRUE or FALSE",
         "put the text in again, into a column that is formatted as text",
     ),
     entry(

@@ -142,7 +142,7 @@ fn t5_a_row_with_other_cells_than_its_header_keeps_them_and_is_held_until_it_is_
         ["b", "https://x.example/2", "", "2 of 3"],
         ["b", "", "https://x.example/3", ""],
     ];
-    assert_eq!(own(&first.run()), told);
+    assert_eq!(own(first.run()), told);
 
     // As it is, nothing of it is sent, however often.
     let again = bench.apply(&[path.to_str().unwrap()]);
@@ -152,7 +152,7 @@ fn t5_a_row_with_other_cells_than_its_header_keeps_them_and_is_held_until_it_is_
         "{}",
         again.stderr
     );
-    assert_eq!(own(&again.run()), told);
+    assert_eq!(own(again.run()), told);
 
     let path = again.run().file("failures.csv");
     let changes = [
