@@ -346,6 +346,7 @@ mod tests {
                 line,
                 "run-1",
                 at,
+                "",
             ];
             csv::ByteRecord::from([&cells[..], &ours].concat())
         };
@@ -379,6 +380,7 @@ mod tests {
         let mut stage = Stage::new(&[&header]);
         let mut cells: Vec<&[u8]> = vec![b"a", b"n"];
         cells.resize(10, b"old");
+        cells.push(b"");
         stage.settle([settlement(vec![row(0, 2, &cells)], failed())]);
         let (header, lines) = stage.read(FAILURES);
         assert_eq!(header, [&["UserId", "Nickname"][..], &OWN_COLUMNS].concat());
@@ -387,10 +389,13 @@ mod tests {
     }
 
     #[test]
-    fn t1_of_a_row_that_cannot_be_repeated_the_user_is_named_so_that_it_goes_on_holding_back() {
+    fn t1_a_row_with_other_cells_than_its_header_is_repeated_and_goes_on_holding_back() {
         let mut stage = Stage::new(&["UserId,Nickname\n"]);
         let invalid = |user: &str, is_repeatable| SettledRow {
-            row: row(0, 5, &[user.as_bytes(), b"n"]),
+            row: match is_repeatable {
+                true => row(0, 5, &[user.as_bytes(), b"n"]),
+                false => row(0, 5, &[user.as_bytes(), b"n", b"x,y", b"", b"z"]),
+            },
             user: UserId::new(user),
             outcome: Outcome::Invalid,
             code: "code",
@@ -415,7 +420,9 @@ mod tests {
         let failures = stage.read(FAILURES).1;
         let users: Vec<&[u8]> = failures.iter().map(|line| &line[0]).collect();
         assert_eq!(users, [&b"a"[..], b"b", b""]);
-        assert_eq!((&failures[0][1], &failures[1][1]), (&b""[..], &b"n"[..]));
+        assert_eq!((&failures[0][1], &failures[1][1]), (&b"n"[..], &b"n"[..]));
+        let cells = (&failures[0][10], &failures[1][10]);
+        assert_eq!(cells, (&b"5 of 2: \"x,y\",,z"[..], &b""[..]));
         let mut open = Vec::new();
         let (ledger, _) = Ledger::open(&stage.path("ledger")).unwrap();
         ledger

@@ -119,7 +119,7 @@ fn check_in_json_says_the_same() {
         ("line", 5.into()),
         ("column", "UserId".into()),
         ("level", "error".into()),
-        ("code", "invisible character".into()),
+        ("code", "invisible-character".into()),
         ("found", "u<U+200B>4".into()),
     ] as [(&str, serde_json::Value); 6]
     {
@@ -175,6 +175,26 @@ fn a_fixed_copy_has_the_repairs_that_cannot_be_wrong_and_no_others() {
         again.contains("error: fixed.csv: File exists"),
         "nothing is written over: {again}"
     );
+}
+
+/// One small table, saved by LibreOffice 7.4 in four ways.
+#[test]
+fn what_libreoffice_writes_reads_back_as_it_was_typed() {
+    let dir = tempfile::tempdir().unwrap();
+    let typed = "用户ID,昵称,头像,备注\nu0001,张伟,https://cdn.example.com/a/1.png,=\n\
+        00012345,李娜😀,,a;b\nu0003,欧阳婷婷,https://cdn.example.com/a/3.png,\"两行\n备注\"\n\
+        u0004,𬭚生,,\n";
+    for name in ["gb18030.csv", "utf16.csv", "semicolon.csv", "xlsx"] {
+        let separator = if name == "xlsx" { "." } else { "-" };
+        let out = dir.path().join(name);
+        let line = format!(
+            "lcic-sync check --ignore-columns 备注 --fix {} 19-libreoffice{separator}{name}",
+            out.display()
+        );
+        let told = told(Path::new(CORPUS), &line);
+        assert!(told.ends_with("exit 0\n"), "{name}: {told}");
+        assert_eq!(fs::read_to_string(out).unwrap(), typed, "{name}");
+    }
 }
 
 /// A text that a cell may hold: nothing in it is trimmed or damaged.

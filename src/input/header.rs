@@ -12,7 +12,7 @@ use super::rules::{Column, Rules};
 use crate::model::Field;
 
 /// Columns that `failures.csv` appends, in their order.
-pub const OWN_COLUMNS: [&str; 8] = [
+pub const OWN_COLUMNS: [&str; 9] = [
     "_outcome",
     "_code",
     "_message",
@@ -21,6 +21,7 @@ pub const OWN_COLUMNS: [&str; 8] = [
     "_line",
     "_run",
     "_at",
+    "_cells",
 ];
 
 /// Where each thing stands in a record.
@@ -42,11 +43,14 @@ pub struct Header {
     pub fed_back: Option<FedBack>,
 }
 
-/// The column by which a row of `failures.csv` is known again.
+/// The columns by which a row of `failures.csv` is known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FedBack {
     /// The column of the run that wrote the row.
     pub run: usize,
+    /// The column that says of a row that it had other cells than its header, until somebody mends
+    /// it; files of earlier versions have none.
+    pub cells: Option<usize>,
 }
 
 /// Why a header is not usable.
@@ -80,7 +84,7 @@ pub enum HeaderError {
     },
     /// No user id. What stands there instead may be a pupil's row, so it is not repeated.
     #[error(
-        "none of the {0} cells is UserId: is the header row missing? (expected a first line like UserId,Nickname,Avatar)\nhint: a column of another name is told with --map UserId=NAME"
+        "none of the {0} cells is UserId: is the header row missing, or does something stand above it? (expected a first line like UserId,Nickname,Avatar)\nhint: a column of another name is told with --map UserId=NAME"
     )]
     NoUser(usize),
     /// A column that `--map` names, and that is not there.
@@ -108,7 +112,9 @@ pub enum HeaderError {
     #[error("column _run is missing beside the other columns of a failures.csv")]
     NotFedBack,
     /// A column between others, without a name.
-    #[error("column {0} has no name")]
+    #[error(
+        "column {0} has no name\nhint: name it, or leave it out of the export (pandas: index=False)"
+    )]
     NoName(usize),
     /// Not text.
     #[error("the header is not valid UTF-8")]
@@ -241,9 +247,10 @@ impl Header {
             return Err(HeaderError::NothingToSet);
         }
         let fed_back = if names.iter().any(|name| ours(name)) {
-            let run = names.iter().position(|name| *name == "_run");
+            let place = |own: &str| names.iter().position(|name| *name == own);
             Some(FedBack {
-                run: run.ok_or(HeaderError::NotFedBack)?,
+                run: place("_run").ok_or(HeaderError::NotFedBack)?,
+                cells: place("_cells"),
             })
         } else {
             None
@@ -435,7 +442,7 @@ mod tests {
         );
         assert_eq!(
             message(&["3091", "李娜", "李娜"]),
-            "none of the 3 cells is UserId: is the header row missing? \
+            "none of the 3 cells is UserId: is the header row missing, or does something stand above it? \
              (expected a first line like UserId,Nickname,Avatar)\n\
              hint: a column of another name is told with --map UserId=NAME"
         );
@@ -447,7 +454,7 @@ mod tests {
             "columns \"昵称\" and \"姓名\" both mean Nickname\n\
              hint: say which with --map Nickname=昵称, and --ignore-columns 姓名"
         );
-        assert_eq!(message(&["UserId", "", "Avatar"]), "column 2 has no name");
+        assert!(message(&["UserId", "", "Avatar"]).starts_with("column 2 has no name\nhint: "));
         assert!(message(&["UserId"]).contains("nothing to set"));
         assert!(message(&["UserId", "Nickname", "_code"]).contains("_run"));
     }
@@ -505,7 +512,13 @@ mod tests {
         let mut names = vec!["UserId", "Nickname"];
         names.extend(OWN_COLUMNS);
         let header = parse(&names).unwrap();
-        assert_eq!(header.fed_back, Some(FedBack { run: 8 }));
+        assert_eq!(
+            header.fed_back,
+            Some(FedBack {
+                run: 8,
+                cells: Some(10)
+            })
+        );
         assert_eq!(header.own.len(), 2);
     }
 

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,6 +33,11 @@ const MOST_TIMES: u64 = 256;
 const ANY_TIMES: u64 = 64 << 20;
 
 const SAVE_AS_CSV: &str = "in Excel: Save As, \"CSV UTF-8 (Comma delimited)\"";
+
+const OPEN_DOCUMENT: &[u8] = b"mimetypeapplication/vnd.oasis.opendocument";
+
+const SAVE_AS_OTHER: &str =
+    "save it as .xlsx, or as CSV with the character set UTF-8 (LibreOffice: Save As, Text CSV)";
 
 /// What else decodes as GB18030.
 const OTHERS: &str = "save it as UTF-8, or say which it is: --encoding big5, shift_jis, euc-kr or windows-1252 (Western Europe); or gb18030, if check with it shows no wrong name";
@@ -162,6 +168,10 @@ impl Opening<'_> {
             .any(|part| part == OWN_COLUMNS[3].as_bytes());
         let said = self.rules.encoding.filter(|_| !is_ours);
         match (magic(&start), said) {
+            // By the format's rules this stands in front.
+            (Magic::Zip, _) if memchr::memmem::find(&start, OPEN_DOCUMENT).is_some() => {
+                Err(self.is("is an OpenDocument file", SAVE_AS_OTHER))
+            }
             (Magic::Zip, _) => Ok((self.workbook_as_csv(&file)?, layout(0, true))),
             (Magic::OldWorkbook, _) => Err(self.is(
                 "is an old Excel workbook, or one with a password",
@@ -271,13 +281,22 @@ impl Opening<'_> {
                 Err(self.is(is, "unpack it, and look into it"))
             }
             Ok((copy, _)) => Ok(copy),
-            Err(error) => Err(self.io(error)),
+            // What the disk says has a number.
+            Err(error) if error.raw_os_error().is_some() => Err(self.io(error)),
+            Err(error) => Err(self.is(
+                format!("is gzip, and broken: {error}"),
+                "copy it once more: it may have been cut, or something stands behind its end",
+            )),
         }
     }
 
     fn workbook_as_csv(&mut self, file: &File) -> Result<File, InputError> {
         let read = spooled(self.spool, |to| {
-            workbook::to_csv(file, self.rules, to).map_err(io::Error::other)
+            // On some broken workbooks who reads them gives up like this, and no other way.
+            let read = || workbook::to_csv(file, self.rules, to);
+            let read = catch_unwind(AssertUnwindSafe(read));
+            read.unwrap_or(Err(WorkbookError::Broken))
+                .map_err(io::Error::other)
         });
         match read {
             Ok((copy, told)) => {
@@ -296,7 +315,25 @@ impl Opening<'_> {
         if layout.is_sheet {
             return Ok(layout);
         }
-        let head = self.head(text, layout.begins)?;
+        let mut head = self.head(text, layout.begins)?;
+        // Programs put a mark before one that was there.
+        let marks = head.chunks(3).take_while(|bytes| *bytes == b"\xEF\xBB\xBF");
+        let marks = marks.count() * 3;
+        layout.begins += marks as u64;
+        head.drain(..marks);
+        if let Some((is, hint)) = other_text(&head) {
+            return Err(self.is(is, hint));
+        }
+        // Windows PowerShell writes such a line of its own accord.
+        if head.starts_with(b"#TYPE ") {
+            let line = first_line(&head).len();
+            let line = line + 1 + usize::from(head[line..].starts_with(b"\r\n"));
+            let line = line.min(head.len());
+            head.drain(..line);
+            layout.begins += line as u64;
+            layout.line += 1;
+            self.read_as.push(self.rules.lang.powershell().into());
+        }
         let mut first = first_line(&head);
         // Excel's own way to say it, on a line of its own.
         let said = first.trim_ascii().to_ascii_lowercase();
@@ -344,6 +381,15 @@ impl Opening<'_> {
     }
 }
 
+/// What a text is that begins as no header does, and what to do about it.
+fn other_text(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    match head.trim_ascii_start() {
+        [b'<', ..] => Some(("is HTML or XML, whatever its name", SAVE_AS_CSV)),
+        [b'{', ..] | [b'[', b'{', ..] => Some(("is JSON", "write it as CSV")),
+        _ => None,
+    }
+}
+
 /// Up to the first end of a line that is not blank.
 fn first_line(head: &[u8]) -> &[u8] {
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
@@ -359,7 +405,7 @@ fn first_line(head: &[u8]) -> &[u8] {
 /// of quotes.
 fn guessed(header: &[u8]) -> u8 {
     let mut quoted = false;
-    let mut counts = [(0, b'\t'), (0, b';'), (0, b',')];
+    let mut counts = [(0, b'|'), (0, b'\t'), (0, b';'), (0, b',')];
     for byte in header {
         quoted ^= *byte == b'"';
         for (count, delimiter) in &mut counts {
@@ -391,6 +437,17 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+
+    /// In builds that look for overflows it is one in the parser that ends it, in others the width.
+    #[test]
+    fn a_workbook_that_nobody_can_read_is_refused_and_ends_nothing_else() {
+        let place = "C".repeat(40);
+        let rows = format!("<row r=\"1\"><c r=\"{place}1\"><v>1</v></c></row>");
+        let file = workbook::tests::book(&rows);
+        let opened = Source::from_file("a.xlsx", file, &std::env::temp_dir(), &Arc::default());
+        let told = opened.unwrap_err().to_string();
+        assert!(told.starts_with("a.xlsx: "), "{told}");
+    }
 
     #[test]
     fn a_file_that_unpacks_to_far_more_than_it_is_is_refused() {

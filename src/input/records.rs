@@ -186,13 +186,17 @@ impl Records {
     }
 
     fn in_blocks(block: usize, file: Arc<File>, layout: Layout, offset: u64, line: u64) -> Self {
+        let mut parser = csv_core::ReaderBuilder::new()
+            .delimiter(layout.delimiter)
+            .build();
+        // From the very first record that it is given it takes off a byte order mark; here that may
+        // be any record. A blank line takes that away.
+        parser.read_record(b"\n", &mut [0], &mut [0]);
         Self {
             block,
             file,
             layout,
-            parser: csv_core::ReaderBuilder::new()
-                .delimiter(layout.delimiter)
-                .build(),
+            parser,
             buffer: Vec::new(),
             from: 0,
             fed: 0,
@@ -469,6 +473,17 @@ mod tests {
             .map(|(line, _)| *line)
             .collect();
         assert_eq!(cr, [1, 2, 6, 7]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_the_middle_belongs_to_its_cell_however_it_is_read() {
+        let text = "a,b\n\u{FEFF}c,\"d\"\n\u{FEFF}e,f\n\u{FEFF}g,h";
+        let cells: Vec<String> = lines(text).into_iter().map(|(_, cell)| cell).collect();
+        assert_eq!(cells, ["a", "\u{FEFF}c", "\u{FEFF}e", "\u{FEFF}g"]);
+        let file = records(text.as_bytes()).file;
+        let mut single = Records::single(file, Layout::default(), 4, 2);
+        let record = single.next_record().unwrap().unwrap();
+        assert_eq!(record.text(0), Ok("\u{FEFF}c"));
     }
 
     #[test]

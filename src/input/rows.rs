@@ -35,6 +35,8 @@ pub enum Reason {
         /// Cells in the header.
         expected: usize,
     },
+    /// Had other cells than its header once, and nobody has said yet that it is mended.
+    Unmended,
     /// No user id.
     NoUser,
     /// Bytes that are not UTF-8.
@@ -67,7 +69,7 @@ impl Reason {
     /// The stable word for it in result files.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Width { .. } => "wrong number of cells",
+            Self::Width { .. } | Self::Unmended => "wrong number of cells",
             Self::NoUser => "no UserId",
             Self::NotUtf8 { .. } => "not UTF-8",
             Self::SetsNothing => "sets nothing",
@@ -81,7 +83,7 @@ impl Reason {
             Self::NotUtf8 { column, .. } => Some(*column),
             Self::NoUser => Some(Column::UserId),
             Self::Found(found) if found.lint != Lint::ManyLines => Some(found.column),
-            Self::Width { .. } | Self::SetsNothing | Self::Found(_) => None,
+            Self::Width { .. } | Self::Unmended | Self::SetsNothing | Self::Found(_) => None,
         }
     }
 }
@@ -91,6 +93,7 @@ impl Reason {
     pub fn in_words(&self, lang: Lang) -> String {
         match self {
             Self::Width { found, expected } => lang.other_width(found, expected),
+            Self::Unmended => lang.unmended().into(),
             Self::NoUser => lang.no_user().into(),
             Self::NotUtf8 {
                 column,
@@ -143,6 +146,11 @@ impl<'r> Row<'r> {
                     found: record.len(),
                     expected: header.width,
                 });
+            }
+            if let Some(at) = header.fed_back.and_then(|columns| columns.cells)
+                && !record.cell(at).unwrap_or_default().trim_ascii().is_empty()
+            {
+                return Err(Reason::Unmended);
             }
             let user = user?;
             if user.is_empty() {

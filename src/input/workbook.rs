@@ -3,8 +3,12 @@
 //! line, so that a record's line is the row's number.
 //!
 //! Excel keeps fifteen digits of a number. So a number in the column of the ids is only written as
-//! one when it is whole and shorter; else in scientific notation, which no id may be in.
+//! one when it is whole and shorter; else in scientific notation, which no id may be in
+//! ([`number`] has the rules, also those of formats).
 
+mod number;
+
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 
@@ -13,11 +17,12 @@ use csv::ByteRecord;
 use zip::ZipArchive;
 
 use super::header::Header;
+use super::lint::NO_VALUE;
 use super::records::MAX_RECORD;
 use super::rules::Rules;
 
-/// Whole numbers below this are exact, and so is what Excel showed of them.
-const EXACT: f64 = 1e15;
+/// The format of a cell without one.
+const GENERAL: &str = "General";
 
 /// Columns of a sheet that are looked at; Excel has up to 16,384, and no export so many.
 const MOST_COLUMNS: u32 = 256;
@@ -45,6 +50,9 @@ pub enum WorkbookError {
         "looks like an Excel workbook or another zip file, and can't be read as a workbook: {0}"
     )]
     Unreadable(#[from] XlsxError),
+    /// So broken that its reader did not end.
+    #[error("looks like an Excel workbook, and is broken")]
+    Broken,
     /// No such sheet.
     #[error("has no sheet {wanted:?} (expected one of {})", found.join(", "))]
     NoSheet {
@@ -70,6 +78,12 @@ pub enum WorkbookError {
     /// A row that no program that writes CSV would write.
     #[error("row {row} holds more than {} KB of text", MAX_RECORD / 1024)]
     LongRow {
+        /// Its number, from 1.
+        row: u32,
+    },
+    /// Rows or cells that no program writes so, and that would land in others' places.
+    #[error("row {row} stands behind later ones, or has a cell twice")]
+    OutOfOrder {
         /// Its number, from 1.
         row: u32,
     },
@@ -115,9 +129,9 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
         return Err(WorkbookError::NoSheet { wanted, found });
     };
     // Whether there are texts among the ids is known at the end only.
-    let ids = copy(&mut book, sheet, rules, false, &mut io::sink())?;
-    let (is_mixed, lang) = (ids.numbers && ids.texts, rules.lang);
-    copy(&mut book, sheet, rules, is_mixed, to)?;
+    let learned = learn(&mut book, sheet, rules)?;
+    let (ids, lang) = (learned.ids, rules.lang);
+    copy(&mut book, sheet, rules, learned, to)?;
     let ids = match ids.numbers && !ids.texts {
         true => lang.ids_are_numbers(),
         false => "",
@@ -135,60 +149,84 @@ struct Ids {
     texts: bool,
 }
 
-/// Writes a sheet as CSV. Where `are_mixed`, its ids are of both kinds: those that are numbers may have lost zeros at
-/// their front, and are written as no id may be.
-fn copy(
+/// What the first reading of a sheet tells the second.
+#[derive(Debug, Default)]
+struct Learned {
+    ids: Ids,
+    /// Cells that matter and whose formulas give nothing, in their order.
+    without_value: VecDeque<(u32, u32)>,
+}
+
+/// Reads a sheet without writing it.
+fn learn(
     book: &mut Xlsx<BufReader<&File>>,
     sheet: &str,
     rules: &Rules,
-    are_mixed: bool,
-    to: &mut impl Write,
-) -> Result<Ids, WorkbookError> {
-    let mut ids = Ids::default();
-    let mut sheet_as_csv = Sheet {
-        to,
-        rules,
-        row: 0,
-        written: 0,
-        cells: Vec::new(),
-        user: None,
-        has_header: false,
-        width: 0,
-    };
+) -> Result<Learned, WorkbookError> {
+    let mut learned = Learned::default();
+    let mut csv = Sheet::new(rules, io::sink());
     let mut cells = book.worksheet_cells_reader(sheet)?;
-    while let Some(cell) = cells.next_cell()? {
-        let (row, column) = cell.get_position();
-        if column >= MOST_COLUMNS {
-            return Err(WorkbookError::TooWide);
-        }
-        if row >= MOST_ROWS {
-            return Err(WorkbookError::TooTall);
-        }
-        sheet_as_csv.go_to(row)?;
-        let is_id = sheet_as_csv.user == Some(column as usize);
-        let text = text(cell.get_value(), is_id, are_mixed);
-        if is_id {
-            match cell.get_value() {
-                DataRef::Int(_) | DataRef::Float(_) => ids.numbers = true,
+    while let Some(cell) = cells.next_cell_with_formula_metadata()? {
+        let (row, column) = cell.pos;
+        csv.go_to(row)?;
+        // What a formula makes of a blank cell is 0, and no name.
+        let has_value = !matches!(
+            &cell.value,
+            DataRef::Empty | DataRef::Float(0.0) | DataRef::Int(0)
+        );
+        let text = match (cell.formula, has_value) {
+            (Some(_), false) => {
+                if csv.matters(column) {
+                    learned.without_value.push_back(cell.pos);
+                }
+                NO_VALUE.into()
+            }
+            _ => text(&cell.value, GENERAL, false, false),
+        };
+        if csv.is_id(column) {
+            match cell.value {
+                DataRef::Int(_) | DataRef::Float(_) => learned.ids.numbers = true,
                 DataRef::String(_) | DataRef::SharedString(_) if !text.trim().is_empty() => {
-                    ids.texts = true
+                    learned.ids.texts = true;
                 }
                 _ => {}
             }
         }
-        let width = sheet_as_csv.cells.len().max(column as usize + 1);
-        sheet_as_csv.cells.resize(width, String::new());
-        sheet_as_csv.cells[column as usize] = text;
-        let in_row: usize = sheet_as_csv.cells.iter().map(String::len).sum();
-        if in_row > MAX_RECORD {
-            return Err(WorkbookError::LongRow { row: row + 1 });
-        }
-        if sheet_as_csv.written > MOST_TEXT {
-            return Err(WorkbookError::TooMuchText);
-        }
+        csv.put(column, text)?;
     }
-    sheet_as_csv.end_row()?;
-    Ok(ids)
+    csv.end_row()?;
+    Ok(learned)
+}
+
+/// Writes a sheet as CSV. Where its ids are of both kinds, those that are numbers may have lost
+/// zeros at their front, and are written as no id may be unless their format shows how many.
+fn copy(
+    book: &mut Xlsx<BufReader<&File>>,
+    sheet: &str,
+    rules: &Rules,
+    mut learned: Learned,
+    to: &mut impl Write,
+) -> Result<(), WorkbookError> {
+    let mut csv = Sheet::new(rules, to);
+    let mut cells = book.worksheet_cells_reader(sheet)?;
+    let are_mixed = learned.ids.numbers && learned.ids.texts;
+    while let Some((cell, style)) = cells.next_cell_with_style_id()? {
+        let (row, column) = cell.get_position();
+        csv.go_to(row)?;
+        let format = cells.styles().get(style);
+        let format = format.and_then(|style| style.number_format.as_ref());
+        let format = format.map_or(GENERAL, |format| &format.format_code);
+        let pending = &mut learned.without_value;
+        let text = if pending.front() == Some(&(row, column)) {
+            pending.pop_front();
+            NO_VALUE.into()
+        } else {
+            text(cell.get_value(), format, csv.is_id(column), are_mixed)
+        };
+        csv.put(column, text)?;
+    }
+    csv.end_row()?;
+    Ok(())
 }
 
 /// Why the first sheet may not be the one that is meant.
@@ -270,23 +308,80 @@ fn n_texts(head: &[u8]) -> Option<u64> {
     }))
 }
 
+/// A sheet on its way to be CSV.
 struct Sheet<'s, W> {
-    to: &'s mut W,
+    to: W,
     rules: &'s Rules,
     /// The row being read, from 0.
     row: u32,
     /// The text of the rows before it. Bytes.
     written: u64,
     cells: Vec<String>,
-    /// The column of the ids, once the header is read.
-    user: Option<usize>,
+    /// Its columns, once the header is read and where it fits.
+    header: Option<Header>,
     has_header: bool,
     /// The header's cells: a row's blank last ones don't stand in the sheet.
     width: usize,
 }
 
-impl<W: Write> Sheet<'_, W> {
-    fn go_to(&mut self, row: u32) -> io::Result<()> {
+impl<'s, W: Write> Sheet<'s, W> {
+    fn new(rules: &'s Rules, to: W) -> Self {
+        Self {
+            to,
+            rules,
+            row: 0,
+            written: 0,
+            cells: Vec::new(),
+            header: None,
+            has_header: false,
+            width: 0,
+        }
+    }
+
+    fn is_id(&self, column: u32) -> bool {
+        let header = self.header.as_ref();
+        header.is_some_and(|header| header.user == column as usize)
+    }
+
+    /// Whether a column is read for what it says.
+    fn matters(&self, column: u32) -> bool {
+        let Some(header) = &self.header else {
+            return false;
+        };
+        let ours = [Some(header.user), header.nickname, header.avatar];
+        ours.contains(&Some(column as usize))
+    }
+
+    /// Puts a cell into the row.
+    fn put(&mut self, column: u32, text: String) -> Result<(), WorkbookError> {
+        if column >= MOST_COLUMNS {
+            return Err(WorkbookError::TooWide);
+        }
+        let row = self.row + 1;
+        let at = column as usize;
+        self.cells
+            .resize(self.cells.len().max(at + 1), String::new());
+        if !self.cells[at].is_empty() {
+            return Err(WorkbookError::OutOfOrder { row });
+        }
+        self.cells[at] = text;
+        let in_row: usize = self.cells.iter().map(String::len).sum();
+        if in_row > MAX_RECORD {
+            return Err(WorkbookError::LongRow { row });
+        }
+        if self.written > MOST_TEXT {
+            return Err(WorkbookError::TooMuchText);
+        }
+        Ok(())
+    }
+
+    fn go_to(&mut self, row: u32) -> Result<(), WorkbookError> {
+        if row >= MOST_ROWS {
+            return Err(WorkbookError::TooTall);
+        }
+        if row < self.row {
+            return Err(WorkbookError::OutOfOrder { row: row + 1 });
+        }
         while self.row < row {
             self.end_row()?;
             self.row += 1;
@@ -307,22 +402,20 @@ impl<W: Write> Sheet<'_, W> {
             self.has_header = true;
             self.width = width;
             // One that does not fit is told by who reads it next.
-            self.user = Header::parse(&record, self.rules)
-                .ok()
-                .map(|header| header.user);
+            self.header = Header::parse(&record, self.rules).ok();
         }
-        let mut line = csv::Writer::from_writer(&mut *self.to);
+        let mut line = csv::Writer::from_writer(&mut self.to);
         line.write_byte_record(&record)?;
         line.flush()
     }
 }
 
-fn text(value: &DataRef<'_>, is_id: bool, are_mixed: bool) -> String {
+fn text(value: &DataRef<'_>, format: &str, is_id: bool, are_mixed: bool) -> String {
     match value {
         DataRef::String(text) => text.clone(),
         DataRef::SharedString(text) => (*text).into(),
-        DataRef::Int(number) => self::number(*number as f64, is_id, are_mixed),
-        DataRef::Float(number) => self::number(*number, is_id, are_mixed),
+        DataRef::Int(number) => number::text(*number as f64, format, is_id, are_mixed),
+        DataRef::Float(number) => number::text(*number, format, is_id, are_mixed),
         DataRef::Bool(true) => "TRUE".into(),
         DataRef::Bool(false) => "FALSE".into(),
         DataRef::DateTime(time) => {
@@ -332,63 +425,11 @@ fn text(value: &DataRef<'_>, is_id: bool, are_mixed: bool) -> String {
                 _ => format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}"),
             }
         }
-        DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
+        DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.replace('T', " "),
         DataRef::Error(error) => error.to_string(),
         DataRef::Empty => String::new(),
     }
 }
 
-fn number(number: f64, is_id: bool, are_mixed: bool) -> String {
-    let is_exact = number.fract() == 0.0 && number.abs() < EXACT;
-    if !is_id || (is_exact && !are_mixed) {
-        return number.to_string();
-    }
-    // As Excel writes it: the exponent has a sign.
-    let text = format!("{number:E}");
-    match text.split_once("E-") {
-        Some(_) => text,
-        None => text.replace('E', "E+"),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use zip::ZipWriter;
-    use zip::write::SimpleFileOptions;
-
-    use super::*;
-
-    /// What becomes of a workbook with one part more than the others.
-    fn refused(name: &str, blocks: usize, block: &[u8]) -> String {
-        let mut parts = ZipWriter::new(tempfile::tempfile().unwrap());
-        let packed = SimpleFileOptions::default();
-        parts.start_file(name, packed).unwrap();
-        for _ in 0..blocks {
-            parts.write_all(block).unwrap();
-        }
-        let file = parts.finish().unwrap();
-        fits(&file).map_or_else(|error| error.to_string(), |()| "fits".into())
-    }
-
-    #[test]
-    fn a_workbook_that_unpacks_without_end_is_refused_before_it_is_read() {
-        let block = vec![b' '; 1 << 20];
-        let too_long = "unpacks to more than 512 MB (a full sheet of users comes to 350)";
-        assert_eq!(refused("xl/a.xml", 513, &block), too_long);
-        assert_eq!(refused("xl/a.xml", 1, &block), "fits");
-    }
-
-    #[test]
-    fn room_is_made_for_no_more_texts_than_a_sheet_can_hold() {
-        let texts = |n: &str| {
-            let text = format!("<sst uniqueCount=\"{n}\"></sst>");
-            refused("xl/SharedStrings.xml", 1, text.as_bytes())
-        };
-        assert_eq!(texts("3000000"), "fits");
-        let told = texts("99999999999999999999");
-        assert!(
-            told.starts_with("says that it holds 18446744073709551615"),
-            "{told}"
-        );
-    }
-}
+pub(super) mod tests;

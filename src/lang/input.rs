@@ -9,6 +9,8 @@ messages! {
     line(line) "line {line}" "第 {line} 行";
     line_of(line, file) "line {line} of {file}" "第 {line} 行（{file}）";
     other_width(found, expected) "the row has {found} cells, the header {expected}" "该行有 {found} 个单元格，表头有 {expected} 个";
+    unmended() "column _cells tells of missing or surplus cells (put the row right, then empty it)"
+        "_cells 列说明该行缺少或多出单元格（请改好该行，再清空此列）";
     no_user() "column UserId is blank" "UserId 列为空";
     not_utf8(column, byte, value) "column {column}: byte {byte} (0x{value}) is not UTF-8" "{column} 列：第 {byte} 个字节（0x{value}）不是 UTF-8";
     sets_nothing() "Nickname and Avatar are both blank" "Nickname 和 Avatar 均为空";
@@ -19,6 +21,7 @@ messages! {
     letters(n) "{n} letters" "{n} 个字母";
     letters_and_digits(n) "{n} letters and digits" "{n} 个字母和数字";
     characters(n) "{n} characters" "{n} 个字符";
+    from_to(shortest, longest) "{shortest} to {longest}" "{shortest} 到 {longest}";
     or_more(n) "{n} or more" "不少于 {n}";
     unusual_id(shape, usual, fits) "column UserId: an id of {shape}, where others have {usual} ({fits})"
         "UserId 列：该 ID 为 {shape}，其他均为 {usual}（{fits}）";
@@ -46,8 +49,9 @@ messages! {
     separated_by_tab() "separated by TAB" "以 TAB 分隔";
     sheet(sheet, ids) "sheet {sheet} of a workbook{ids}" "工作簿的工作表 {sheet}{ids}";
     sheet_of_several(sheet, n, ids) "sheet {sheet} of a workbook, one of {n}{ids}" "工作簿的工作表 {sheet}，共 {n} 张{ids}";
-    ids_are_numbers() " (its ids are numbers: zeros that only their format shows are not in them)"
-        "（ID 为数字：只由格式显示的前导 0 不在其中）";
+    ids_are_numbers() " (its ids are numbers: only zeros that their format shows stand at their front)"
+        "（ID 为数字：前导 0 仅限其格式所显示的）";
+    powershell() "PowerShell's CSV, without its line #TYPE" "PowerShell 的 CSV，略去其 #TYPE 行";
     separated_by(delimiter) "separated by {delimiter}" "以 {delimiter} 分隔";
 
     // All of it.

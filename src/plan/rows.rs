@@ -58,7 +58,7 @@ pub struct SettledRow {
     pub code: &'static str,
     /// Why, for a person.
     pub message: String,
-    /// Whether it has the header's number of cells, so that `failures.csv` can repeat it.
+    /// Whether it has the header's number of cells; else `failures.csv` says how many.
     pub is_repeatable: bool,
 }
 

@@ -477,7 +477,7 @@ fn t4_users_in_doubt_whom_the_file_does_not_name_are_counted() {
 fn fed_back(rows: &[(&str, &str)]) -> String {
     let mut text = format!("UserId,Nickname,{}\n", OWN_COLUMNS.join(","));
     for (user, run) in rows {
-        writeln!(text, "{user},n,failed,Code,why,r,0.csv,2,{run},now").unwrap();
+        writeln!(text, "{user},n,failed,Code,why,r,0.csv,2,{run},now,").unwrap();
     }
     text
 }

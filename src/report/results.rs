@@ -69,6 +69,9 @@ struct Columns {
 struct FileColumns {
     name: String,
     user: usize,
+    width: usize,
+    /// What an earlier run said of a row's cells.
+    cells: Option<usize>,
     /// For each of `Columns::names`, where this file has it.
     places: Vec<Option<usize>>,
 }
@@ -194,7 +197,12 @@ impl ResultFiles {
             return;
         }
         let at = shown(line.now);
-        let ours: [&str; 8] = [
+        let cells = line.row.cells.get(file.cells.unwrap_or(usize::MAX));
+        let mut cells = String::from_utf8_lossy(cells.unwrap_or_default()).into_owned();
+        if !line.is_repeatable {
+            cells += &odd_cells(&line.row.cells, file.width);
+        }
+        let ours: [&str; 9] = [
             line.outcome.name(),
             line.code,
             line.message,
@@ -203,15 +211,14 @@ impl ResultFiles {
             &number,
             &self.run_id,
             &at,
+            &cells,
         ];
-        // A row with other cells than its header can't be repeated under it: only its user is
-        // named. Bytes that are not text are shown as U+FFFD. Fed back unmended, either is invalid
-        // again, and goes on holding back what else there is of its user (rule T1).
-        let own = file.places.iter().map(|place| match *place {
-            Some(at) if at == file.user || line.is_repeatable => {
-                String::from_utf8_lossy(line.row.cells.get(at).unwrap_or_default())
-            }
-            _ => Cow::Borrowed(""),
+        // Of a row with other cells than its header, what `_cells` says makes it invalid until it is
+        // mended; bytes that are not text are shown as U+FFFD, which does so, too. Fed back as it
+        // is, either goes on holding back what else there is of its user (rule T1).
+        let own = file.places.iter().map(|place| {
+            let cell = place.and_then(|at| line.row.cells.get(at));
+            String::from_utf8_lossy(cell.unwrap_or_default())
         });
         let ours = ours.iter().map(|cell| Cow::Borrowed(*cell));
         self.failures
@@ -248,6 +255,8 @@ impl Columns {
             .map(|source| FileColumns {
                 name: source.name.clone(),
                 user: source.header.user,
+                width: source.header.width,
+                cells: source.header.fed_back.and_then(|columns| columns.cells),
                 places: names
                     .iter()
                     .map(|name| {
@@ -259,6 +268,23 @@ impl Columns {
             .collect();
         Self { names, files }
     }
+}
+
+/// What `_cells` says of a row with other cells than its header: how many, and those that have no
+/// column, as CSV.
+fn odd_cells(cells: &ByteRecord, width: usize) -> String {
+    let told = format!("{} of {width}", cells.len());
+    let surplus: ByteRecord = cells.iter().skip(width).collect();
+    if surplus.is_empty() {
+        return told;
+    }
+    let mut line = csv::Writer::from_writer(Vec::new());
+    line.write_byte_record(&surplus).expect("memory takes it");
+    let line = line.into_inner().expect("memory takes it");
+    format!(
+        "{told}: {}",
+        String::from_utf8_lossy(&line).trim_end_matches('\n')
+    )
 }
 
 /// Cuts a file that a killed run left to the length that its ledger vouches for. The header was

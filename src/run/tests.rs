@@ -20,6 +20,7 @@ use crate::clock::Wall;
 use crate::engine::Limits;
 use crate::engine::pacer::Rate;
 use crate::input::Source;
+use crate::input::header::OWN_COLUMNS;
 use crate::input::lint::Lint;
 use crate::input::rules::{Allowed, Rules};
 use crate::input::survey::Survey;
@@ -1272,7 +1273,11 @@ impl Life {
             assert_eq!(lines as u64, counted, "{outcome} lines");
         }
         let failures = records(&dir.join(FAILURES));
-        assert!(failures.iter().all(|line| line.len() == 11));
+        assert!(
+            failures
+                .iter()
+                .all(|line| line.len() == 3 + OWN_COLUMNS.len())
+        );
     }
 }
 

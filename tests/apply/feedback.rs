@@ -54,7 +54,7 @@ fn t5_failures_are_mended_applied_and_then_superseded() {
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(
         text.lines().next().unwrap(),
-        "Avatar,UserId,Nickname,_outcome,_code,_message,_request_id,_file,_line,_run,_at"
+        "Avatar,UserId,Nickname,_outcome,_code,_message,_request_id,_file,_line,_run,_at,_cells"
     );
     let failures = first.run().failures();
     let told: Vec<[&str; 6]> = failures
@@ -117,6 +117,57 @@ fn t5_failures_are_mended_applied_and_then_superseded() {
     }
     assert_eq!(bench.lcic.stats().calls, calls);
     assert_eq!(bench.held(), held);
+}
+
+#[test]
+fn t5_a_row_with_other_cells_than_its_header_keeps_them_and_is_held_until_it_is_mended() {
+    let bench = Bench::new(unlimited());
+    bench.write(
+        "users.csv",
+        "UserId,Nickname,Avatar\na,Ann,Smith,https://x.example/1\nb,https://x.example/2\n\
+         b,,https://x.example/3\nc,Cid,\n",
+    );
+    let first = bench.apply(&["users.csv"]);
+    assert_eq!(first.counts(), "read 4, applied 1, invalid 3");
+    let path = first.run().file("failures.csv");
+    let own = |run: &crate::support::RunDir| -> Vec<[String; 4]> {
+        let rows = run.failures();
+        let own = ["UserId", "Nickname", "Avatar", "_cells"];
+        rows.iter()
+            .map(|row| own.map(|name| row[name].clone()))
+            .collect()
+    };
+    let told = [
+        ["a", "Ann", "Smith", "4 of 3: https://x.example/1"],
+        ["b", "https://x.example/2", "", "2 of 3"],
+        ["b", "", "https://x.example/3", ""],
+    ];
+    assert_eq!(own(first.run()), told);
+
+    // As it is, nothing of it is sent, however often.
+    let again = bench.apply(&[path.to_str().unwrap()]);
+    assert_eq!(again.counts(), "read 3, invalid 3", "{}", again.stderr);
+    assert!(
+        again.stderr.contains("column _cells tells of missing"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(own(again.run()), told);
+
+    let path = again.run().file("failures.csv");
+    let changes = [
+        ("a,Ann,Smith,", "a,Ann Smith,https://x.example/1,"),
+        (",4 of 3: https://x.example/1\n", ",\n"),
+        ("b,https://x.example/2,,", "b,Bob,https://x.example/2,"),
+        (",2 of 3\n", ",\n"),
+    ];
+    mend(&bench, &path, &changes);
+    let mended = bench.apply(&["mended.csv"]);
+    assert_eq!(mended.counts(), "read 3, applied 3", "{}", mended.stderr);
+    let held = bench.held();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(held["a"], (text("Ann Smith"), text("https://x.example/1")));
+    assert_eq!(held["b"], (text("Bob"), text("https://x.example/3")));
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn a_bad_file_is_refused_and_named() {
     );
     assert_refused(
         "Nickname,Avatar\nAnn,x\n",
-        "users.csv: line 1: none of the 2 cells is UserId: is the header row missing? (expected a first line like UserId,Nickname,Avatar)\n  \
+        "users.csv: line 1: none of the 2 cells is UserId: is the header row missing, or does something stand above it? (expected a first line like UserId,Nickname,Avatar)\n  \
          hint: a column of another name is told with --map UserId=NAME",
     );
     assert_refused(
@@ -243,10 +243,12 @@ fn bad_rows_are_told_with_their_lines_and_hold_their_users_back() {
             ],
         ]
     );
-    // Of what can't be repeated only the user is named, and what is not text is shown as lost, so
-    // that fed back unmended no row slips through half right.
-    let left = |row: usize| (&*failures[row]["UserId"], &*failures[row]["Nickname"]);
-    assert_eq!((left(0), left(2).1), (("b", ""), "\u{FFFD}\u{FFFD}"));
+    // A row with too few cells says so, and what is not text is shown as lost, so that fed back
+    // unmended no row slips through half right.
+    let left = |row: usize, name: &str| &*failures[row][name];
+    assert_eq!((left(0, "UserId"), left(0, "Nickname")), ("b", "Bob"));
+    assert_eq!(left(0, "_cells"), "2 of 3");
+    assert_eq!(left(2, "Nickname"), "\u{FFFD}\u{FFFD}");
     let again = done.run().file("failures.csv");
     let again = bench.apply(&[again.to_str().unwrap()]);
     assert_eq!(again.counts(), "read 6, invalid 6", "{}", again.stderr);

@@ -289,7 +289,7 @@ fn in_words(survey: &Survey, printer: &Printer) -> String {
             Level::Error => lang.level_error(),
             Level::Warning => lang.level_warning(),
         };
-        (level, kind.code.replace(' ', "-"))
+        (level, dashed(kind.code))
     };
     let line = |kind: &Kind, finding: &Finding| {
         let Finding { at, message, found } = finding;
@@ -349,7 +349,7 @@ fn in_json(survey: &Survey, errors: &[InputError]) -> String {
                 "line": finding.at.line,
                 "column": kind.column.map(|column| column.name()),
                 "level": kind.level.name(),
-                "code": kind.code,
+                "code": dashed(kind.code),
                 "message": finding.message,
                 "found": finding.found,
             })
@@ -361,7 +361,7 @@ fn in_json(survey: &Survey, errors: &[InputError]) -> String {
         .map(|(kind, group)| {
             json!({
                 "level": kind.level.name(),
-                "code": kind.code,
+                "code": dashed(kind.code),
                 "column": kind.column.map(|column| column.name()),
                 "count": group.count,
                 "listed": group.first.len(),
@@ -381,6 +381,11 @@ fn in_json(survey: &Survey, errors: &[InputError]) -> String {
         "kinds": kinds,
         "findings": findings,
     }))
+}
+
+/// A code as one word: as `--allow` takes it.
+fn dashed(code: &str) -> String {
+    code.replace(' ', "-")
 }
 
 fn in_lines(errors: &[InputError]) -> Vec<String> {

@@ -165,6 +165,45 @@ fn begins_mojibake(c: char) -> bool {
         .is_some_and(|bits| bits & 1 << (at % 64) != 0)
 }
 
+/// Whether another program wrote characters in a way of its own, and nobody read them back: `\u5f20`,
+/// `&#24352;`, `&amp;`, `%E5%BC%A0`, and what MySQL and C put a backslash before. Single backslashes,
+/// as in `\o/`, are left alone.
+pub fn is_escaped(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memchr3_iter(b'\\', b'&', b'%', bytes).any(|at| {
+        let rest = &bytes[at + 1..];
+        let are_hex = |range: std::ops::Range<usize>| {
+            let digits = rest.get(range);
+            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        };
+        match bytes[at] {
+            b'\\' => match rest {
+                [
+                    b'\\' | b'"' | b'\'' | b'n' | b'r' | b't' | b'\n' | b'\r' | b'\t',
+                    ..,
+                ] => true,
+                [b'u', ..] => are_hex(1..5),
+                [b'x', ..] => are_hex(1..3),
+                _ => false,
+            },
+            b'&' => {
+                let end = rest.iter().take(9).position(|byte| *byte == b';');
+                match end.map(|end| &rest[..end]) {
+                    Some([b'#', number @ ..]) => {
+                        !number.is_empty() && number.iter().all(u8::is_ascii_alphanumeric)
+                    }
+                    Some(name) => {
+                        matches!(name, b"amp" | b"lt" | b"gt" | b"quot" | b"apos" | b"nbsp")
+                    }
+                    None => false,
+                }
+            }
+            // Two bytes of a character, at least: `100%` and `50%20` are no such thing.
+            _ => are_hex(0..2) && rest[0] > b'7' && rest.get(2) == Some(&b'%') && are_hex(3..5),
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -63,6 +63,20 @@ fn is_scientific(text: &str) -> bool {
     is_mantissa && exponent.strip_prefix(['+', '-']).is_some_and(all_digits)
 }
 
+/// `1.23E+10`: nobody writes a name like this, with two digits behind the sign as Excel does.
+pub fn is_excels_number(text: &str) -> bool {
+    let exponent = text.split_once('E').map(|(_, exponent)| exponent.len());
+    exponent.is_some_and(|length| length > 2) && is_scientific(text)
+}
+
+/// `2026-03-01`, `2026/3/1`: what a spreadsheet makes of `3-1`; shorter ones may be names.
+pub fn is_date_with_year(text: &str) -> bool {
+    text.as_bytes()
+        .first_chunk::<4>()
+        .is_some_and(|year| year.iter().all(u8::is_ascii_digit))
+        && is_date(text)
+}
+
 /// `123.0`, as pandas and some exports write a whole number; `1,234`, as Excel shows one.
 fn is_formatted(text: &str) -> bool {
     let Some(at) = memchr::memchr2(b'.', b',', text.as_bytes()) else {
@@ -155,6 +169,8 @@ const LETTERS: usize = 1;
 const BOTH: usize = 2;
 const OTHERS: usize = 3;
 const LONGEST: usize = 64;
+/// How few ids say nothing about the others.
+const FEW: u64 = 20;
 
 /// Ids that don't look like the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,14 +202,23 @@ impl Outliers {
 pub struct Shape {
     /// Which of the kinds of characters.
     kind: usize,
-    length: usize,
+    /// The shortest and the longest.
+    lengths: (usize, usize),
 }
 
 impl Shape {
+    fn one(kind: usize, length: usize) -> Self {
+        Self {
+            kind,
+            lengths: (length, length),
+        }
+    }
+
     fn in_words(self, lang: Lang) -> String {
-        let length = match self.length {
-            LONGEST => lang.or_more(LONGEST),
-            length => length.to_string(),
+        let length = match self.lengths {
+            (LONGEST, _) => lang.or_more(LONGEST),
+            (shortest, longest) if shortest < longest => lang.from_to(shortest, longest),
+            (_, length) => length.to_string(),
         };
         match self.kind {
             DIGITS => lang.digits(length),
@@ -258,6 +283,29 @@ impl Census {
         self.first_name.filter(|_| self.names * 2 > self.ids)
     }
 
+    /// Where all ids are digits, those with fewer than the longest: all in one, because such ids may
+    /// well be numbers that somebody counts on.
+    fn short_ones(&self) -> Option<Outliers> {
+        let (digits, others) = self.shapes.split_first()?;
+        let are_others = others.iter().flatten().any(|shape| shape.0 > 0);
+        let lengths = digits.iter().enumerate().filter(|(_, shape)| shape.0 > 0);
+        let lengths: Vec<(usize, (u32, u32))> = lengths.map(|(at, shape)| (at, *shape)).collect();
+        let ((longest, _), short) = lengths.split_last()?;
+        let (shortest, _) = short.first()?;
+        if are_others || self.ids < FEW {
+            return None;
+        }
+        Some(Outliers {
+            count: short.iter().map(|(_, shape)| u64::from(shape.0)).sum(),
+            first: short.iter().map(|(_, shape)| shape.1).min()?,
+            shape: Shape {
+                kind: DIGITS,
+                lengths: (*shortest, short.last()?.0),
+            },
+            usual: Shape::one(DIGITS, *longest),
+        })
+    }
+
     /// Ids that don't look like 99 of 100 others; and shorter ones where all are digits and most of
     /// one length, because zeros may have been lost.
     pub fn outliers(&self) -> Vec<Outliers> {
@@ -276,20 +324,17 @@ impl Census {
         let are_odd = self.ids >= 100 && most >= self.ids * 99;
         let others = || shapes().filter(|shape| shape.2 > 0);
         let are_cut = || others().all(|shape| shape.0 == DIGITS && shape.1 <= usual_length);
-        let are_cut = self.ids >= 20 && most >= self.ids * 80 && are_cut();
+        let are_cut = self.ids >= FEW && most >= self.ids * 80 && are_cut();
         if !(are_odd || are_cut) {
-            return Vec::new();
+            return self.short_ones().into_iter().collect();
         }
         others()
             .filter(|shape| (shape.0, shape.1) != (usual_kind, usual_length))
             .map(|(kind, length, count, first)| Outliers {
                 count: count.into(),
                 first,
-                shape: Shape { kind, length },
-                usual: Shape {
-                    kind: usual_kind,
-                    length: usual_length,
-                },
+                shape: Shape::one(kind, length),
+                usual: Shape::one(usual_kind, usual_length),
             })
             .collect()
     }

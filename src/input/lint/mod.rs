@@ -6,11 +6,13 @@
 //! two stands in one table, [`Lint::level`]. Nothing is ever put right by guessing.
 //!
 //! Parts: this file has the table and what all columns share, [`id`] and [`avatar`] what is special
-//! to them, [`damage`] finds text that was garbled before it came here.
+//! to them, [`damage`] finds text that was garbled before it came here, [`shown`]
+//! makes what was found fit to be shown.
 
 pub mod avatar;
 pub mod damage;
 pub mod id;
+pub mod shown;
 
 use super::rules::{Allowed, Column};
 
@@ -80,6 +82,10 @@ pub enum Lint {
     /// An id that does not look like the others of its file.
     UnusualId,
 }
+
+/// Stands in a cell of a workbook for what its formula should give, where it refers to a blank cell,
+/// or no program that could work it out has saved the file: one more of Excel's errors.
+pub const NO_VALUE: &str = "#NO-VALUE!";
 
 /// Rows over more lines than this are probably a quote that was closed too late.
 pub const MOST_LINES: u64 = 3;
@@ -276,11 +282,22 @@ pub fn nickname(text: &str, hits: &mut Hits) {
     {
         hits.add(Lint::LostCharacters, column);
     }
+    if classes & DIGIT != 0 {
+        if id::is_excels_number(text) {
+            hits.add(Lint::ScientificNotation, column);
+        }
+        if classes & DASH != 0 && id::is_date_with_year(text) {
+            hits.add(Lint::DateOrBoolean, column);
+        }
+    }
     let is_garbled = [
         damage::is_mojibake,
         damage::is_accident,
         damage::is_latin_mojibake,
     ];
+    if damage::is_escaped(text) {
+        hits.add(Lint::DamagedText, column);
+    }
     if classes & HIGH != 0 && is_garbled.iter().any(|is| is(text)) {
         hits.add(Lint::DamagedText, column);
     }
@@ -331,33 +348,45 @@ fn any(text: &str, classes: u8, column: Column, hits: &mut Hits) {
     }
 }
 
-/// What exports write where there is nothing. Exactly these: Nan and Na are names.
+/// What exports write where there is nothing, and the dashes below a header. Exactly these: Nan and
+/// Na are names, and so may 空 be.
 fn is_null_word(text: &str) -> bool {
-    matches!(
-        text,
-        "NULL"
-            | "null"
-            | "Null"
-            | "(null)"
-            | "(NULL)"
-            | "<null>"
-            | "\\N"
-            | "nil"
-            | "None"
-            | "none"
-            | "nan"
-            | "NaN"
-            | "N/A"
-            | "n/a"
-            | "-"
-            | "--"
-            | "无"
-            | "undefined"
-    )
+    text.bytes().all(|byte| byte == b'-')
+        || matches!(
+            text,
+            "NULL"
+                | "null"
+                | "Null"
+                | "(null)"
+                | "(NULL)"
+                | "<null>"
+                | "<NULL>"
+                | "[NULL]"
+                | "[null]"
+                | "{null}"
+                | "<NA>"
+                | "<nil>"
+                | "NA"
+                | "NaT"
+                | "NONE"
+                | "NIL"
+                | "\\N"
+                | "nil"
+                | "None"
+                | "none"
+                | "nan"
+                | "NaN"
+                | "N/A"
+                | "n/a"
+                | "无"
+                | "暂无"
+                | "未填写"
+                | "undefined"
+        )
 }
 
 fn is_excel_error(text: &str) -> bool {
-    const ERRORS: [&str; 11] = [
+    const ERRORS: [&str; 18] = [
         "#N/A",
         "#REF!",
         "#VALUE!",
@@ -369,6 +398,13 @@ fn is_excel_error(text: &str) -> bool {
         "#SPILL!",
         "#CALC!",
         "#GETTING_DATA",
+        "#FIELD!",
+        "#BLOCKED!",
+        "#CONNECT!",
+        "#UNKNOWN!",
+        "#BUSY!",
+        "#PYTHON!",
+        NO_VALUE,
     ];
     // A column that was too narrow for its number.
     let is_hidden = || text.len() > 2 && text.bytes().all(|byte| byte == b'#');
@@ -416,32 +452,6 @@ fn is_unseen(c: char) -> bool {
 
 fn is_full_width(c: char) -> bool {
     matches!(c, '\u{FF01}'..='\u{FF5E}')
-}
-
-/// A text that is safe to show and says what can't be seen: what steers, hides or breaks is shown
-/// as a code point, what is no text as bytes, and what is long is cut.
-pub fn shown(bytes: &[u8]) -> String {
-    const LONGEST: usize = 60;
-    let mut shown = String::new();
-    let mut n_chars = 0;
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if n_chars == LONGEST {
-                return shown + "…";
-            }
-            n_chars += 1;
-            let is_odd = c.is_control() || is_control(c) || is_unseen(c);
-            if is_odd || (c.is_whitespace() && c != ' ') || is_lost(c) {
-                shown += &format!("<U+{:04X}>", u32::from(c));
-            } else {
-                shown.push(c);
-            }
-        }
-        for byte in chunk.invalid() {
-            shown += &format!("<{byte:02X}>");
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::input::lint::avatar::avatar;
 use crate::input::lint::id::{Census, Habits, id};
+use crate::input::lint::shown::shown;
 use crate::lang::Lang;
 
 fn hits(look: impl FnOnce(&mut Hits)) -> Vec<&'static str> {
@@ -95,9 +96,23 @@ fn nicknames_that_are_none_are_found() {
     for (text, code) in [
         ("#REF!", "excel error"),
         ("#####", "excel error"),
+        (NO_VALUE, "excel error"),
+        ("1.23E+10", "scientific notation"),
+        ("5.10322199001015E+17", "scientific notation"),
+        ("7E+00", "scientific notation"),
+        ("2026-03-01", "date or boolean"),
+        ("2026/3/1", "date or boolean"),
         ("NULL", "null word"),
         ("无", "null word"),
         ("-", "null word"),
+        ("NA", "null word"),
+        ("[NULL]", "null word"),
+        ("<NA>", "null word"),
+        ("暂无", "null word"),
+        ("(null)", "null word"),
+        ("nil", "null word"),
+        ("None", "null word"),
+        ("\\N", "null word"),
         ("Li\u{202E}na", "control character"),
         ("Li\u{7}na", "control character"),
         ("Li\u{9B}na", "control character"),
@@ -109,6 +124,16 @@ fn nicknames_that_are_none_are_found() {
         ("张\u{E863}", "damaged text"),
         ("֣ΰ", "damaged text"),
         ("ÕÅÎ°", "damaged text"),
+        ("\\u5f20\\u4f1f", "damaged text"),
+        ("b'\\xe5\\xbc\\xa0'", "damaged text"),
+        ("&#24352;&#20255;", "damaged text"),
+        ("&#x5f20;", "damaged text"),
+        ("Tom &amp; Jerry", "damaged text"),
+        ("%E5%BC%A0%E4%BC%9F", "damaged text"),
+        ("李\\\"娜", "damaged text"),
+        ("a\\\\b", "damaged text"),
+        ("李\\n娜", "damaged text"),
+        ("--------", "null word"),
         ("张?", "lost characters"),
         ("Tom??", "lost characters"),
         ("?", "lost characters"),
@@ -131,6 +156,20 @@ fn nicknames_that_are_none_are_found() {
         "Na",
         "1-Mar",
         "1.5",
+        "3E+5",
+        "1.23e+10",
+        "\\o/",
+        "A\\B",
+        "Tom & Jerry;",
+        "R&D",
+        "100%",
+        "50%20",
+        "%41%42",
+        "-o-",
+        "A-E+10",
+        "7-3-12",
+        "2026级-3班",
+        "2026",
         "'tis",
         "娜—娜",
         "さくら",
@@ -310,6 +349,16 @@ fn ids_that_look_unlike_the_others_are_listed() {
     );
     let cut = (0..200).map(|n: u32| (n * 37 % 1000).to_string());
     assert!(!told(cut.collect()).is_empty());
+    // Of many lengths: half of 20,000 numbers, or what is left of ids with zeros at their front.
+    let many = (0..200).map(|n: u32| (n * 100 + 7).to_string());
+    assert_eq!(
+        told(many.collect()),
+        [format!(
+            "column UserId: 100 ids of 1 to 4 digits, the first here, where others have 5 digits {fits}"
+        )]
+    );
+    let few = (0..19).map(|n: u32| (n * 1000 + 7).to_string());
+    assert!(told(few.collect()).is_empty());
     let mixed = (0..200).map(|n: u32| format!("{:x}", n * n * n));
     assert!(told(mixed.collect()).is_empty());
 }
