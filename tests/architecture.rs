@@ -23,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
     (
         "report",
         &[
-            "engine", "event", "explain", "input", "lang", "model", "plan",
+            "engine", "event", "explain", "input", "lang", "model", "plan", "tencent",
         ],
     ),
     ("progress", &["engine", "event", "lang", "model", "report"]),
