@@ -135,16 +135,21 @@ pub fn window_is_over(next: &Deadline, lang: Lang) -> String {
 
 /// Says how many of the changes are under way before the time is up, if not all of them are.
 pub fn tell_fit(printer: &Printer, plan: &Plan, rate: Rate, until: &Deadline, now: DateTime<Utc>) {
-    let left = (until.at - now).to_std().unwrap_or_default();
-    let fit = (left.as_secs_f64() * rate.get()) as u64;
+    let fit = fitting(plan, rate, until, now);
     if fit < plan.changes {
         let (fit, all) = (thousands(fit), thousands(plan.changes));
         printer.say(&printer.lang().fits_before(fit, all, &until.shown));
     }
 }
 
+/// How many of the changes are under way before the time is up, if nothing goes wrong.
+pub fn fitting(plan: &Plan, rate: Rate, until: &Deadline, now: DateTime<Utc>) -> u64 {
+    let left = (until.at - now).to_std().unwrap_or_default();
+    plan.changes.min((left.as_secs_f64() * rate.get()) as u64)
+}
+
 /// How long sending takes if nothing goes wrong.
-pub fn shortest(plan: &Plan, rate: Rate) -> Duration {
+fn shortest(plan: &Plan, rate: Rate) -> Duration {
     Duration::from_secs_f64(plan.changes as f64 / rate.get())
 }
 

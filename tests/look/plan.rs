@@ -282,6 +282,20 @@ fn while_a_run_is_at_work_it_is_neither_waited_for_nor_disturbed() {
 }
 
 #[test]
+fn what_fits_before_the_time_is_up_is_what_it_reckons_with() {
+    let bench = Bench::new(unlimited());
+    bench.write("users.csv", users(200, "a"));
+    let args = ["--rate", "20", "--max-duration", "2s", "users.csv"];
+    let plan = bench.plan_json(&args).1;
+    assert_eq!(plan["calls"], 200);
+    let fits = plan["fits"].as_u64().unwrap();
+    assert!((38..=40).contains(&fits), "{plan}");
+    assert!(plan["seconds"].as_f64().unwrap() <= 2.0, "{plan}");
+    let all = bench.plan_json(&["--rate", "20", "users.csv"]).1;
+    assert_eq!((&all["fits"], &all["seconds"]), (&200.into(), &10.0.into()));
+}
+
+#[test]
 fn after_a_kill_it_says_what_the_next_run_does() {
     let bench = Bench::new(Config {
         answer_delay: Duration::from_millis(200),

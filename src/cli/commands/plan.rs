@@ -2,6 +2,7 @@
 //! no run, no ledger, no lock. It does not wait for a run at work, and is not in its way.
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{Local, SecondsFormat, Utc};
@@ -77,8 +78,10 @@ struct Planned {
     invalid: Map<String, Value>,
     /// One for each change, if none has to be repeated.
     calls: u64,
+    /// Those of them that leave before the time is up (`--until`, `--max-duration`).
+    fits: u64,
     rate: f64,
-    /// If nothing goes wrong.
+    /// How long those take, if nothing goes wrong.
     seconds: f64,
     ends_at: String,
     /// Users in doubt whom the input does not name.
@@ -164,17 +167,23 @@ pub async fn run(
     let now = Utc::now();
     let until = settings.until;
     let until = until.map(|until| Deadline::until(until, &now.with_timezone(&Local)));
-    match earlier(until, settings.max_duration, now) {
-        Ok(None) => {}
-        Ok(Some(until)) => outlook::tell_fit(printer, &plan, settings.limits.rate, &until, now),
+    let rate = settings.limits.rate;
+    let fits = match earlier(until, settings.max_duration, now) {
+        Ok(None) => plan.changes,
+        Ok(Some(until)) => {
+            outlook::tell_fit(printer, &plan, rate, &until, now);
+            outlook::fitting(&plan, rate, &until, now)
+        }
         Err(next) => {
             printer.say(&lang.would_send_nothing(outlook::window_is_over(&next, lang)));
+            0
         }
-    }
+    };
     let guarded = settings.guards.check(&plan);
     let mut planned = Planned::new(
         settings,
         &plan,
+        fits,
         account.map(|account| account.shown()),
         endpoint.to_string(),
         LedgerUsed { path, new: is_new },
@@ -208,13 +217,14 @@ impl Planned {
     fn new(
         settings: &Settings,
         plan: &Plan,
+        fits: u64,
         account: Option<String>,
         endpoint: String,
         ledger: LedgerUsed,
         run_without_end: Option<String>,
     ) -> Self {
         let rate = settings.limits.rate;
-        let takes = outlook::shortest(plan, rate);
+        let takes = Duration::from_secs_f64(fits as f64 / rate.get());
         let settled = &plan.settled;
         let counts = PlannedCounts {
             read: settled.read,
@@ -246,6 +256,7 @@ impl Planned {
             counts,
             invalid,
             calls: plan.changes,
+            fits,
             rate: rate.get(),
             seconds: takes.as_secs_f64(),
             ends_at: (Utc::now() + takes).to_rfc3339_opts(SecondsFormat::Secs, true),
@@ -279,7 +290,7 @@ impl Planned {
         ));
         let rate = settings.limits.rate;
         lines.push(outlook::changes(plan, &self.endpoint, rate, lang));
-        if self.calls > 0 {
+        if self.fits > 0 {
             let ends_at = self.ends_at.parse().expect("written just now");
             lines.push(lang.ends_at(local(ends_at)));
             let apply = settings.repeat.without(&["--dry-run", "--show"]);
