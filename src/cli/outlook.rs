@@ -46,11 +46,11 @@ fn findings_in_words(survey: &Survey, more: &str, lang: Lang) -> Vec<String> {
     let mut told = Vec::new();
     let place = |at: RowRef| {
         let source = &survey.sources[usize::from(at.file)];
-        lang.place(&source.name, at.line)
+        lang.place(clean(&source.name), at.line)
     };
     for source in &survey.sources {
         if let Some(read_as) = &source.read_as {
-            told.push(lang.read_as(&source.name, clean(read_as)));
+            told.push(lang.read_as(clean(&source.name), clean(read_as)));
         }
     }
     if survey.n_rows() == 0 {

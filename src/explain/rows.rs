@@ -46,6 +46,7 @@ pub static ROWS: &[RowEntry] = &[
     entry("many lines", Outcome::Invalid),
     entry("full-width character", Outcome::Invalid),
     entry("smart quotes", Outcome::Invalid),
+    entry("stray quotes", Outcome::Invalid),
     warning("lost characters"),
     warning("blanks around"),
     entry("not an address", Outcome::Invalid),

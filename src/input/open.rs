@@ -220,11 +220,20 @@ impl Opening<'_> {
         }
         let census = Census::of(file, 0).map_err(|error| self.io(error))?;
         let Census { lines, utf8, .. } = census;
+        let mixed = || {
+            format!(
+                "mixes encodings: of {lines} lines with other than ASCII {utf8} are valid UTF-8, the first of them line {}; the first of the others is line {}",
+                census.first_utf8, census.first_other
+            )
+        };
         let override_it = "save all of it in one encoding, or say which it is: --encoding utf-8 or --encoding gb18030";
         match census.verdict() {
             Verdict::Utf8 => Ok(None),
             Verdict::Gb18030 => {
                 let (copy, had_errors) = self.decoded(file, 0, GB18030)?;
+                if had_errors && utf8 > 0 {
+                    return Err(self.is(mixed(), override_it));
+                }
                 if had_errors {
                     let is = format!(
                         "is neither UTF-8 nor GB18030, the first time on line {}",
@@ -243,13 +252,7 @@ impl Opening<'_> {
                 self.read_as.push(told);
                 Ok(Some(copy))
             }
-            Verdict::Mixed => {
-                let is = format!(
-                    "mixes encodings: of {lines} lines with other than ASCII {utf8} are valid UTF-8, the first of them line {}; the first of the others is line {}",
-                    census.first_utf8, census.first_other
-                );
-                Err(self.is(is, override_it))
-            }
+            Verdict::Mixed => Err(self.is(mixed(), override_it)),
         }
     }
 

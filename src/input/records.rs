@@ -103,6 +103,8 @@ struct Last {
     in_buffer: Option<usize>,
     n_bytes: usize,
     n_cells: usize,
+    /// The cell in which text stands behind a closed quote.
+    stray_quote: Option<usize>,
 }
 
 /// One record, borrowed from the reader.
@@ -114,6 +116,9 @@ pub struct Record<'r> {
     pub n_lines: u64,
     /// Where in the file it begins.
     pub offset: u64,
+    /// The first cell in which text stands behind a closed quote: who wrote it meant something else
+    /// than what is read.
+    pub stray_quote: Option<usize>,
     /// The cells, with `gap` bytes between them.
     cells: &'r [u8],
     ends: &'r [usize],
@@ -247,7 +252,7 @@ impl Records {
                     if self.fed - self.from > MAX_RECORD {
                         return Err(self.too_long());
                     }
-                    let (line, offset) = self.pass_record(at_end)?;
+                    let (line, offset, stray_quote) = self.pass_record(at_end)?;
                     self.last = Last {
                         line,
                         n_lines: (self.line - line).max(1),
@@ -255,6 +260,7 @@ impl Records {
                         in_buffer: None,
                         n_bytes,
                         n_cells,
+                        stray_quote,
                     };
                     return Ok(Some(self.last_record()));
                 }
@@ -295,6 +301,7 @@ impl Records {
             in_buffer: Some(begins),
             n_bytes: length,
             n_cells,
+            stray_quote: None,
         };
         self.line = line + 1;
         self.after_cr = rest[length] == b'\r';
@@ -314,6 +321,7 @@ impl Records {
             line: last.line,
             n_lines: last.n_lines,
             offset: last.offset,
+            stray_quote: last.stray_quote,
             cells,
             ends: &self.ends[..last.n_cells],
             gap,
@@ -322,7 +330,7 @@ impl Records {
     }
 
     /// Counts the lines of the record just parsed and moves behind it.
-    fn pass_record(&mut self, at_end: bool) -> Result<(u64, u64), RecordError> {
+    fn pass_record(&mut self, at_end: bool) -> Result<(u64, u64, Option<usize>), RecordError> {
         let raw = &self.buffer[self.from..self.fed];
         let lead = raw
             .iter()
@@ -339,6 +347,7 @@ impl Records {
         if !content.is_empty() {
             self.after_cr = false;
         }
+        let stray_quote = stray_quote(content, self.layout.delimiter);
         let n_ends = line_ends(content, &mut self.after_cr);
         self.line = line
             + if self.layout.is_sheet {
@@ -347,7 +356,7 @@ impl Records {
                 n_ends
             };
         self.from = self.fed;
-        Ok((line, offset))
+        Ok((line, offset, stray_quote))
     }
 
     fn too_long(&mut self) -> RecordError {
@@ -425,6 +434,35 @@ fn open_quote(record: &[u8], delimiter: u8) -> Option<usize> {
         }
     }
     opened
+}
+
+/// The first cell of `record` in which something stands behind a closed quote.
+fn stray_quote(record: &[u8], delimiter: u8) -> Option<usize> {
+    let mut rest = record;
+    for cell in 0.. {
+        if let Some(quoted) = rest.strip_prefix(b"\"") {
+            rest = behind_quote(quoted)?;
+            match rest.first()? {
+                b'\r' | b'\n' => return None,
+                byte if *byte == delimiter => rest = &rest[1..],
+                _ => return Some(cell),
+            }
+        } else {
+            rest = &rest[memchr::memchr(delimiter, rest)? + 1..];
+        }
+    }
+    None
+}
+
+/// What follows the quote that closes the one before `rest`; two of them within are one.
+fn behind_quote(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        rest = &rest[memchr::memchr(b'"', rest)? + 1..];
+        match rest.strip_prefix(b"\"") {
+            Some(more) => rest = more,
+            None => return Some(rest),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -506,6 +544,24 @@ mod tests {
                 matches!(error, RecordError::OpenQuote { line: found } if found == line),
                 "{text:?}: {error}"
             );
+        }
+    }
+
+    #[test]
+    fn text_behind_a_closed_quote_is_told() {
+        for (text, expected) in [
+            ("a,b\n1,\"2\"x\n", Some(1)),
+            ("a,b\n\"1\" ,2\n", Some(0)),
+            ("a,b\n\"1\"\"x\",\"2\"3\"\n", Some(1)),
+            ("a,b\n\"1\",\"2\"\n", None),
+            ("a,b\r\n\"1\",\"2\"\r\n", None),
+            ("a,b\n1,\"2\"", None),
+            ("a,b\n\"1,\"\"2\"\"\",x\"y\"\n", None),
+        ] {
+            let mut records = records(text.as_bytes());
+            records.next_record().unwrap().unwrap();
+            let record = records.next_record().unwrap().unwrap();
+            assert_eq!(record.stray_quote, expected, "{text:?}");
         }
     }
 

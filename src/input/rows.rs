@@ -157,6 +157,9 @@ impl<'r> Row<'r> {
                 return Err(Reason::NoUser);
             }
             id::id(user, source.habits, census, &mut hits);
+            if let Some(column) = record.stray_quote.and_then(|at| source.column(at)) {
+                hits.add(Lint::StrayQuotes, column);
+            }
             if record.n_lines > MOST_LINES || swallows(record, source) {
                 hits.add(Lint::ManyLines, Column::UserId);
             }
@@ -198,6 +201,12 @@ impl<'r> Row<'r> {
 }
 
 impl Source {
+    /// What the column at this place means, if it matters.
+    fn column(&self, at: usize) -> Option<Column> {
+        let mut all = Column::ALL.into_iter();
+        all.find(|column| self.place(*column) == Some(at))
+    }
+
     /// The column of a record.
     pub fn place(&self, column: Column) -> Option<usize> {
         match column {

@@ -114,14 +114,14 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
     let names = book.sheet_names();
     let found = || names.iter().map(|name| format!("{name:?}")).collect();
     let wanted = match &rules.sheet {
-        Some(wanted) => names.iter().find(|name| *name == wanted),
-        None => {
-            if let Some(why) = doubt(&mut book)? {
+        Some(wanted) => names.iter().find(|name| *name == wanted).cloned(),
+        None => match only_sheet(&mut book)? {
+            Ok(sheet) => sheet,
+            Err(why) => {
                 let found = found();
                 return Err(WorkbookError::WhichSheet { why, found });
             }
-            names.first()
-        }
+        },
     };
     let Some(sheet) = wanted else {
         let wanted = rules.sheet.clone().unwrap_or_default();
@@ -129,9 +129,9 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
         return Err(WorkbookError::NoSheet { wanted, found });
     };
     // Whether there are texts among the ids is known at the end only.
-    let learned = learn(&mut book, sheet, rules)?;
+    let learned = learn(&mut book, &sheet, rules)?;
     let (ids, lang) = (learned.ids, rules.lang);
-    copy(&mut book, sheet, rules, learned, to)?;
+    copy(&mut book, &sheet, rules, learned, to)?;
     let ids = match ids.numbers && !ids.texts {
         true => lang.ids_are_numbers(),
         false => "",
@@ -142,10 +142,15 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
     })
 }
 
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// What the ids of a sheet are.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ids {
     numbers: bool,
+    /// Texts that could be numbers.
     texts: bool,
 }
 
@@ -186,7 +191,8 @@ fn learn(
         if csv.is_id(column) {
             match cell.value {
                 DataRef::Int(_) | DataRef::Float(_) => learned.ids.numbers = true,
-                DataRef::String(_) | DataRef::SharedString(_) if !text.trim().is_empty() => {
+                // `T001` among numbers says nothing of zeros that they may have lost; `00123` does.
+                DataRef::String(_) | DataRef::SharedString(_) if is_number(text.trim()) => {
                     learned.ids.texts = true;
                 }
                 _ => {}
@@ -229,14 +235,16 @@ fn copy(
     Ok(())
 }
 
-/// Why the first sheet may not be the one that is meant.
-fn doubt(book: &mut Xlsx<BufReader<&File>>) -> Result<Option<&'static str>, XlsxError> {
+/// The only visible sheet with something in it; or why it is not clear which is meant.
+fn only_sheet(
+    book: &mut Xlsx<BufReader<&File>>,
+) -> Result<Result<Option<String>, &'static str>, XlsxError> {
     let sheets = book.sheets_metadata().to_vec();
     let is_visible = |sheet: &calamine::Sheet| sheet.visible == SheetVisible::Visible;
     if sheets.first().is_some_and(|first| !is_visible(first)) {
-        return Ok(Some("the first sheet is hidden"));
+        return Ok(Err("the first sheet is hidden"));
     }
-    let mut n_filled = 0;
+    let mut filled = Vec::new();
     for sheet in sheets.iter().filter(|sheet| is_visible(sheet)) {
         if sheet.typ != SheetType::WorkSheet {
             continue;
@@ -244,12 +252,16 @@ fn doubt(book: &mut Xlsx<BufReader<&File>>) -> Result<Option<&'static str>, Xlsx
         let mut cells = book.worksheet_cells_reader(&sheet.name)?;
         while let Some(cell) = cells.next_cell()? {
             if !matches!(cell.get_value(), DataRef::Empty) {
-                n_filled += 1;
+                filled.push(sheet.name.clone());
                 break;
             }
         }
     }
-    Ok((n_filled > 1).then_some("several sheets have something in them"))
+    Ok(match filled.len() {
+        0 => Ok(sheets.first().map(|first| first.name.clone())),
+        1 => Ok(filled.pop()),
+        _ => Err("several sheets have something in them"),
+    })
 }
 
 /// Unpacks all parts to nowhere, before any of them is held in memory: what a zip file says of their

@@ -148,7 +148,7 @@ pub fn steerless(json: &str) -> String {
 
 fn steers(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{61C}' | '\u{2028}'..='\u{2029}' | '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 struct Words<'a> {

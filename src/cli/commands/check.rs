@@ -277,13 +277,13 @@ fn in_words(survey: &Survey, printer: &Printer) -> String {
     let lang = printer.lang();
     for source in &survey.sources {
         if let Some(read_as) = &source.read_as {
-            printer.say(&lang.read_as(&source.name, clean(read_as)));
+            printer.say(&lang.read_as(clean(&source.name), clean(read_as)));
         }
     }
     if survey.repeated_headers > 0 {
         printer.say(&lang.header_again(lang.rows(survey.repeated_headers)));
     }
-    let name = |file: u16| &survey.sources[usize::from(file)].name;
+    let name = |file: u16| clean(&survey.sources[usize::from(file)].name);
     let level_and_code = |kind: &Kind| {
         let level = match kind.level {
             Level::Error => lang.level_error(),

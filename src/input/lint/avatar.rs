@@ -126,7 +126,7 @@ fn is_private(host: &Host<&str>) -> bool {
 
 /// Whether a query is the signature of some cloud's storage that ends.
 fn expires(query: &str) -> bool {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 12] = [
         "expires",
         "x-amz-expires",
         "x-amz-signature",
@@ -137,6 +137,9 @@ fn expires(query: &str) -> bool {
         "sign",
         "signature",
         "auth_key",
+        // Azure's and Qiniu's.
+        "sig",
+        "token",
     ];
     let mut pairs = query.as_bytes().split(|byte| *byte == b'&');
     pairs.any(|pair| {
@@ -144,7 +147,7 @@ fn expires(query: &str) -> bool {
         let name = &pair[..end.unwrap_or(pair.len())];
         // Nearly all names are told by their first letter.
         let first = name.first().map_or(0, u8::to_ascii_lowercase);
-        b"exqsa".contains(&first)
+        b"exqsat".contains(&first)
             && NAMES
                 .iter()
                 .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))

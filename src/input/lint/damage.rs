@@ -117,7 +117,7 @@ pub fn is_mojibake(text: &str) -> bool {
     if !text
         .chars()
         .find(|c| !c.is_ascii())
-        .is_some_and(|c| c == '锘' || begins_mojibake(c))
+        .is_some_and(|c| matches!(c, '锘' | '馃') || begins_mojibake(c))
     {
         return false;
     }
@@ -139,7 +139,14 @@ pub fn is_mojibake(text: &str) -> bool {
         return undone.len() > 3;
     }
     let mut others = undone.chars().filter(|c| !c.is_ascii()).peekable();
-    others.peek().is_some() && undone.chars().count() >= 2 && others.all(is_chinese)
+    let is_of_names = |c| is_chinese(c) || is_sign(c);
+    let is_long = undone.chars().count() >= 2 || undone.chars().all(is_sign);
+    others.peek().is_some() && is_long && others.all(is_of_names)
+}
+
+/// What stands in nicknames beside letters: emoji, what joins them, and the dot between names.
+fn is_sign(c: char) -> bool {
+    matches!(c, '\u{1F000}'..='\u{1FAFF}' | '\u{2600}'..='\u{27BF}' | '\u{200D}' | '\u{FE0F}' | '·')
 }
 
 /// The characters of GBK whose two bytes begin a Chinese character in UTF-8.

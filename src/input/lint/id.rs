@@ -245,7 +245,10 @@ impl Default for Census {
 
 impl Census {
     fn count(&mut self, row: u32, text: &str, classes: u8, is_date: bool, ends_in_zeros: bool) {
-        let length = text.len();
+        let length = match classes & HIGH {
+            0 => text.len(),
+            _ => text.chars().count(),
+        };
         let kind = match classes {
             DIGIT => DIGITS,
             LETTER => LETTERS,
@@ -274,7 +277,11 @@ impl Census {
         Habits {
             // A few dates among other ids were ids; a file of nothing else has such ids.
             dates: self.ids >= 10 && self.dates * 2 > self.ids,
-            zeros: self.zeros >= 3 && self.zeros as f64 > 5.0 * self.zeros_by_chance,
+            // Ids that hold a time are multiples of powers of two, and end in zeros more often than by
+            // chance; where Excel was at work, all do that it had.
+            zeros: self.zeros >= 3
+                && self.zeros * 100 >= self.ids
+                && self.zeros as f64 > 5.0 * self.zeros_by_chance,
         }
     }
 
@@ -323,9 +330,7 @@ impl Census {
         let most = u64::from(most) * 100;
         let are_odd = self.ids >= 100 && most >= self.ids * 99;
         let others = || shapes().filter(|shape| shape.2 > 0);
-        let are_cut = || others().all(|shape| shape.0 == DIGITS && shape.1 <= usual_length);
-        let are_cut = self.ids >= FEW && most >= self.ids * 80 && are_cut();
-        if !(are_odd || are_cut) {
+        if !are_odd {
             return self.short_ones().into_iter().collect();
         }
         others()

@@ -65,6 +65,8 @@ pub enum Lint {
     FullWidth,
     /// `“…”`.
     SmartQuotes,
+    /// `"张三"x`, `'张三'`: quotes that were meant for the file.
+    StrayQuotes,
     /// `张?`.
     LostCharacters,
     /// Blanks around an id.
@@ -92,7 +94,7 @@ pub const MOST_LINES: u64 = 3;
 
 impl Lint {
     /// All, in the order in which they are told of a row.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::DamagedText,
         Self::ExcelError,
         Self::ScientificNotation,
@@ -106,6 +108,7 @@ impl Lint {
         Self::ManyLines,
         Self::FullWidth,
         Self::SmartQuotes,
+        Self::StrayQuotes,
         Self::LostCharacters,
         Self::BlanksAround,
         Self::NotAnAddress,
@@ -132,6 +135,7 @@ impl Lint {
             Self::ManyLines => "many lines",
             Self::FullWidth => "full-width character",
             Self::SmartQuotes => "smart quotes",
+            Self::StrayQuotes => "stray quotes",
             Self::LostCharacters => "lost characters",
             Self::BlanksAround => "blanks around",
             Self::NotAnAddress => "not an address",
@@ -184,7 +188,7 @@ impl Lint {
 
 /// What was found of a row: kinds by columns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Hits(u64);
+pub struct Hits(u128);
 
 impl Hits {
     /// Adds one.
@@ -341,6 +345,9 @@ fn any(text: &str, classes: u8, column: Column, hits: &mut Hits) {
         hits.add(Lint::DamagedText, column);
     }
     match text.as_bytes()[0] {
+        quote @ (b'"' | b'\'' | b'`') if text.len() > 1 && text.as_bytes().ends_with(&[quote]) => {
+            hits.add(Lint::StrayQuotes, column);
+        }
         b'#' if is_excel_error(text) => hits.add(Lint::ExcelError, column),
         b'=' | b'\'' if excel_text(text, column).is_some() => hits.add(Lint::ExcelText, column),
         _ if is_null_word(text) => hits.add(Lint::NullWord, column),

@@ -120,6 +120,12 @@ fn nicknames_that_are_none_are_found() {
         ("Li\u{200B}na", "invisible character"),
         ("锟斤拷", "damaged text"),
         ("寮犱笁", "damaged text"),
+        // With emoji and the dot between names: 小明👍, 😀, 王·李.
+        ("灏忔槑馃憤", "damaged text"),
+        ("馃榾", "damaged text"),
+        ("鐜嬄锋潕", "damaged text"),
+        ("'张三'", "stray quotes"),
+        ("\"张三\"", "stray quotes"),
         ("张\u{FFFD}", "damaged text"),
         ("张\u{E863}", "damaged text"),
         ("֣ΰ", "damaged text"),

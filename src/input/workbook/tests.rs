@@ -108,9 +108,11 @@ fn a_number_is_the_text_that_its_format_shows_or_an_error() {
     let expected = "UserId,Nickname\n00012345,00000007\n1.2E+01,7E+00\n\
         12,5.103221990010151E+17\n13,2023-03-15\n";
     assert_eq!(csv, expected);
-    // Beside an id that is a text only a format tells of zeros.
-    let text = r#"<row r="6"><c r="A6" t="str"><v>u6</v></c></row>"#;
-    let csv = as_csv(&format!("{HEADER}{rows}{text}")).unwrap();
+    // Beside an id that is a text of digits only a format tells of zeros.
+    let text = |id: &str| format!(r#"<row r="6"><c r="A6" t="str"><v>{id}</v></c></row>"#);
+    let csv = as_csv(&format!("{HEADER}{rows}{}", text("T001"))).unwrap();
+    assert!(csv.contains("\n12,5.1"), "{csv}");
+    let csv = as_csv(&format!("{HEADER}{rows}{}", text("007"))).unwrap();
     assert!(csv.contains("\n00012345,"), "{csv}");
     assert!(csv.contains("\n1.2E+01,5.1"), "{csv}");
 }
