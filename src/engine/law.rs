@@ -9,6 +9,9 @@
 //! long quiet faster and faster, because then something has changed: others have stopped, or the
 //! quota was raised.
 //!
+//! Where the refusals look like those of a sliding second, `arrivals` says in addition when there is
+//! room for the next call; but not while the pace is far too high.
+//!
 //! The growth on new ground is the same whatever the pace, the cuts are in proportion: two runs
 //! on one account drift towards equal shares.
 //!
@@ -17,6 +20,7 @@
 
 use std::time::Duration;
 
+use super::arrivals::Arrivals;
 use super::pacer::Rate;
 use crate::event::Event;
 
@@ -68,6 +72,9 @@ pub(super) struct Pace {
     /// Since when there has been no second without a refusal.
     refused_since: Duration,
     last_cut: Option<Duration>,
+    /// Whether the last cut was a [`CUT_STILL`], and no second without a refusal came since.
+    is_lost: bool,
+    arrivals: Arrivals,
     /// Refusals of calls sent before this are owed to what was sent before the limit was known.
     drained: Duration,
     /// The pace that was last told.
@@ -92,6 +99,8 @@ impl Pace {
             last_refusal: None,
             refused_since: Duration::ZERO,
             last_cut: None,
+            is_lost: false,
+            arrivals: Arrivals::default(),
             drained: Duration::ZERO,
             told: top,
             learned: None,
@@ -110,8 +119,15 @@ impl Pace {
         self.now
     }
 
+    /// No call before this, whatever the pace.
+    pub(super) fn room_at(&self) -> Duration {
+        let room = self.arrivals.room_at(self.now).filter(|_| !self.is_lost);
+        room.unwrap_or_default()
+    }
+
     /// A call is sent. Only time in which calls are sent tells that nothing is refused.
     pub(super) fn sent(&mut self, now: Duration) {
+        self.arrivals.sent(now, self.now);
         let since = self.last_sent.replace(now).unwrap_or(now);
         if self.now >= self.top {
             return;
@@ -121,6 +137,7 @@ impl Pace {
         if self.quiet < SECOND.as_secs_f64() {
             return;
         }
+        self.is_lost = false;
         let limit = self.limit.map(|limit| limit.min(self.top));
         let faster = ((self.quiet - QUIET).max(0.0) / DOUBLING).exp2();
         let mut growth = (SLOW * faster * limit.unwrap_or(self.now)).min(FASTEST * self.now);
@@ -138,8 +155,16 @@ impl Pace {
         }
     }
 
+    /// A call that was sent at `sent` came back, and was not one too many.
+    pub(super) fn admitted(&mut self, now: Duration, sent: Duration) {
+        self.arrivals.answered(now, sent);
+        let limit = self.limit.map_or(self.top, |limit| limit.min(self.top));
+        self.arrivals.admitted(now, limit);
+    }
+
     /// A call that was sent at `sent` came back refused, and the service named this limit.
     pub(super) fn refused(&mut self, now: Duration, sent: Duration, named: Option<f64>) {
+        self.arrivals.answered(now, sent);
         if self.last_cut.is_some_and(|cut| sent <= cut) {
             return;
         }
@@ -165,6 +190,7 @@ impl Pace {
             self.last_cut = Some(now);
             self.drained = now + SECOND;
         } else if sent >= self.drained {
+            self.arrivals.refused();
             if is_alone {
                 self.refused_at = self.now;
             }
@@ -176,6 +202,7 @@ impl Pace {
             } else {
                 CUT_STILL
             };
+            self.is_lost = cut == CUT_STILL;
             self.now = (self.now * (1.0 - cut)).max(Rate::MIN);
             self.last_cut = Some(now);
         }

@@ -100,7 +100,9 @@ impl Pacer {
             Ok(()) => unreachable!("two permits at one instant"),
         };
         let adapted = fed + spacing(self.pace.per_second());
-        due.max(adapted).max(self.not_before)
+        due.max(adapted)
+            .max(self.pace.room_at())
+            .max(self.not_before)
     }
 
     /// Takes a permit to send now. Returns the instant at which the send is entered; to leave
@@ -147,6 +149,11 @@ impl Pacer {
     /// An earlier run was told that the service allows this many calls a second.
     pub fn know_limit(&mut self, per_second: f64) {
         self.pace.know_limit(per_second);
+    }
+
+    /// A call that was sent at `sent` came back from the service, and was not one too many.
+    pub fn admitted(&mut self, now: Duration, sent: Duration) {
+        self.pace.admitted(now, sent);
     }
 
     /// A call that was sent at `sent` came back refused for being one too many; `limit` is what
