@@ -32,6 +32,12 @@ struct Call {
     answered: Option<Duration>,
 }
 
+impl Call {
+    fn is_long_ago(&self, now: Duration) -> bool {
+        self.answered.is_some_and(|at| at + SECOND * 2 < now)
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
@@ -58,7 +64,9 @@ impl Arrivals {
             sent: now,
             answered,
         });
-        while self.calls.len() > n_calls + UNDER_WAY {
+        while self.calls.len() > n_calls + UNDER_WAY
+            || self.calls.len() > n_calls && self.calls[0].is_long_ago(now)
+        {
             self.calls.pop_front();
         }
     }
@@ -184,9 +192,13 @@ mod tests {
             arrivals.answered((call * 50 + 20) * MS, call * 50 * MS);
             arrivals.admitted((call * 50 + 20) * MS, 20.0);
         }
-        assert_eq!(arrivals.calls.len(), 20 + UNDER_WAY);
+        assert_eq!(arrivals.calls.len(), 41);
         assert_eq!(arrivals.latencies.len(), LATELY);
         assert_eq!(arrivals.admitted.len(), 20);
+        for call in 1000..1200 {
+            arrivals.sent(call * 50 * MS, 20.0);
+        }
+        assert_eq!(arrivals.calls.len(), 20 + UNDER_WAY);
         arrivals.sent(60_000 * MS, 1000.0);
         assert!(arrivals.calls.is_empty());
     }
