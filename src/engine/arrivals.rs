@@ -153,6 +153,8 @@ mod tests {
         // At another pace, another call and another span.
         assert_eq!(arrivals.room_at(5.0), Some((620 + 980) * MS));
         assert_eq!(arrivals.room_at(8.0), Some((420 + 980) * MS));
+        let eight_come_a_bit_sooner = arrivals.room_at(8.4).unwrap();
+        assert_eq!(eight_come_a_bit_sooner.as_millis(), 420 - 20 + 952);
     }
 
     #[test]

@@ -293,6 +293,32 @@ mod tests {
     }
 
     #[test]
+    fn p3_the_adapted_pace_a_pause_and_the_room_only_ever_delay() {
+        let mut pacer = Pacer::new(rate(20.0));
+        pacer.know_limit(10.0);
+        let sent = sends(&mut pacer, Duration::from_secs(3), |_| Duration::ZERO);
+        assert_eq!(most_in_a_second(&sent), 10);
+        pacer.pause_until(Duration::from_secs(10));
+        pacer.pause_until(Duration::from_secs(5));
+        assert_eq!(pacer.due(), Duration::from_secs(10));
+
+        let mut pacer = Pacer::new(rate(20.0));
+        let quick = Duration::from_millis(10);
+        let sent = sends(&mut pacer, Duration::from_secs(1), |_| Duration::ZERO);
+        assert_eq!(sent.len(), 20);
+        for sent in &sent[1..] {
+            pacer.admitted(*sent + quick, *sent);
+        }
+        pacer.admitted(sent[0] + quick * 20, sent[0]);
+        pacer.refused(sent[19] + quick * 2, sent[19], None);
+        // The first was held up, so the second is the twentieth before the next.
+        let per_second = pacer.pace.per_second();
+        let room = sent[1] + Duration::from_secs_f64(20.0 / per_second);
+        assert!(room > sent[19] + spacing(per_second));
+        assert_eq!(pacer.due(), room);
+    }
+
+    #[test]
     fn rates_out_of_range_are_none() {
         for wrong in [0.0, 0.09, -1.0, 1_000_000.1, f64::NAN, f64::INFINITY] {
             assert_eq!(Rate::per_second(wrong), None, "{wrong}");
