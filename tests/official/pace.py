@@ -206,6 +206,14 @@ def shown(table: Table, seeds: list[list[float]]) -> str:
     return " ".join(form.format(sum(of) / len(of), worst(of)) for (form, worst), of in figures)
 
 
+async def watch(stood_still: list[float]) -> None:
+    """Notes by how much this process comes late: so long the machine did nothing for anybody."""
+    while True:
+        due = time.monotonic() + 0.01
+        await asyncio.sleep(0.01)
+        stood_still.append(time.monotonic() - due)
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description="the pace's tables in real time")
     parser.add_argument("tables", nargs="*", choices=[*TABLES, []], help="all by default")
@@ -219,8 +227,13 @@ async def main() -> None:
         for name in args.tables or TABLES:
             keys = [(window, line) for window in args.windows.split(";") for line in args.lines.split(";")]
             plays = (play(TABLES[name], *key, seed, args.binary) for key in keys)
+            stood_still: list[float] = []
+            watching = asyncio.create_task(watch(stood_still))
+            cells = await asyncio.gather(*plays)
+            watching.cancel()
+            print(f"{name}, seed {seed}: the machine stood still for up to {1000 * max(stood_still):.0f} ms")
             with open(args.raw, "a", encoding="utf-8") as raw:
-                for (window, line), played in zip(keys, await asyncio.gather(*plays), strict=True):
+                for (window, line), played in zip(keys, cells, strict=True):
                     cell = {"table": name, "window": window, "line": line, "seed": seed, **played}
                     raw.write(json.dumps(cell) + "\n")
     print_tables(args.raw)
