@@ -23,7 +23,8 @@ const UNDER_WAY: usize = 64;
 /// So many answers are looked at for the quickest way.
 const LATELY: usize = 64;
 /// So many refusals for each admitted call that a sliding second would have refused show that it is
-/// one: those that count so have 0.6 and more, fixed seconds 0.1.
+/// one. Simulated, services that count so have from 0.3 (the way back jitters like the way there) up
+/// to infinitely many (it doesn't); fixed seconds have at most 0.02, a bucket has none.
 const TELLING: f64 = 0.3;
 
 #[derive(Debug)]
