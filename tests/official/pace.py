@@ -18,6 +18,7 @@ import json
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -206,12 +207,18 @@ def shown(table: Table, seeds: list[list[float]]) -> str:
     return " ".join(form.format(sum(of) / len(of), worst(of)) for (form, worst), of in figures)
 
 
-async def watch(stood_still: list[float]) -> None:
-    """Notes by how much this process comes late: so long the machine did nothing for anybody."""
-    while True:
-        due = time.monotonic() + 0.01
-        await asyncio.sleep(0.01)
-        stood_still.append(time.monotonic() - due)
+class Watch(threading.Thread):
+    """Notes by how much it wakes late at worst: so long the machine did nothing for anybody."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.stood_still, self.is_over = 0.0, threading.Event()
+
+    def run(self) -> None:
+        while not self.is_over.is_set():
+            due = time.monotonic() + 0.01
+            time.sleep(0.01)
+            self.stood_still = max(self.stood_still, time.monotonic() - due)
 
 
 async def main() -> None:
@@ -227,11 +234,11 @@ async def main() -> None:
         for name in args.tables or TABLES:
             keys = [(window, line) for window in args.windows.split(";") for line in args.lines.split(";")]
             plays = (play(TABLES[name], *key, seed, args.binary) for key in keys)
-            stood_still: list[float] = []
-            watching = asyncio.create_task(watch(stood_still))
+            watch = Watch()
+            watch.start()
             cells = await asyncio.gather(*plays)
-            watching.cancel()
-            print(f"{name}, seed {seed}: the machine stood still for up to {1000 * max(stood_still):.0f} ms")
+            watch.is_over.set()
+            print(f"{name}, seed {seed}: the machine stood still for up to {1000 * watch.stood_still:.0f} ms")
             with open(args.raw, "a", encoding="utf-8") as raw:
                 for (window, line), played in zip(keys, cells, strict=True):
                     cell = {"table": name, "window": window, "line": line, "seed": seed, **played}
