@@ -9,6 +9,9 @@
 //! long quiet faster and faster, because then something has changed: others have stopped, or the
 //! quota was raised.
 //!
+//! Where the refusals look like those of a sliding second, `arrivals` says in addition when there is
+//! room for the next call; but not while the pace is far too high.
+//!
 //! The growth on new ground is the same whatever the pace, the cuts are in proportion: two runs
 //! on one account drift towards equal shares.
 //!
@@ -17,6 +20,7 @@
 
 use std::time::Duration;
 
+use super::arrivals::Arrivals;
 use super::pacer::Rate;
 use crate::event::Event;
 
@@ -68,6 +72,9 @@ pub(super) struct Pace {
     /// Since when there has been no second without a refusal.
     refused_since: Duration,
     last_cut: Option<Duration>,
+    /// Whether the last cut was a [`CUT_STILL`], and no second without a refusal came since.
+    is_lost: bool,
+    arrivals: Arrivals,
     /// Refusals of calls sent before this are owed to what was sent before the limit was known.
     drained: Duration,
     /// The pace that was last told.
@@ -92,6 +99,8 @@ impl Pace {
             last_refusal: None,
             refused_since: Duration::ZERO,
             last_cut: None,
+            is_lost: false,
+            arrivals: Arrivals::default(),
             drained: Duration::ZERO,
             told: top,
             learned: None,
@@ -110,8 +119,15 @@ impl Pace {
         self.now
     }
 
+    /// No call before this, whatever the pace.
+    pub(super) fn room_at(&self) -> Duration {
+        let room = self.arrivals.room_at(self.now).filter(|_| !self.is_lost);
+        room.unwrap_or_default()
+    }
+
     /// A call is sent. Only time in which calls are sent tells that nothing is refused.
     pub(super) fn sent(&mut self, now: Duration) {
+        self.arrivals.sent(now, self.now);
         let since = self.last_sent.replace(now).unwrap_or(now);
         if self.now >= self.top {
             return;
@@ -121,6 +137,7 @@ impl Pace {
         if self.quiet < SECOND.as_secs_f64() {
             return;
         }
+        self.is_lost = false;
         let limit = self.limit.map(|limit| limit.min(self.top));
         let faster = ((self.quiet - QUIET).max(0.0) / DOUBLING).exp2();
         let mut growth = (SLOW * faster * limit.unwrap_or(self.now)).min(FASTEST * self.now);
@@ -138,8 +155,16 @@ impl Pace {
         }
     }
 
+    /// A call that was sent at `sent` came back, and was not one too many.
+    pub(super) fn admitted(&mut self, now: Duration, sent: Duration) {
+        self.arrivals.answered(now, sent);
+        let limit = self.limit.map_or(self.top, |limit| limit.min(self.top));
+        self.arrivals.admitted(now, limit);
+    }
+
     /// A call that was sent at `sent` came back refused, and the service named this limit.
     pub(super) fn refused(&mut self, now: Duration, sent: Duration, named: Option<f64>) {
+        self.arrivals.answered(now, sent);
         if self.last_cut.is_some_and(|cut| sent <= cut) {
             return;
         }
@@ -165,6 +190,7 @@ impl Pace {
             self.last_cut = Some(now);
             self.drained = now + SECOND;
         } else if sent >= self.drained {
+            self.arrivals.refused();
             if is_alone {
                 self.refused_at = self.now;
             }
@@ -176,6 +202,7 @@ impl Pace {
             } else {
                 CUT_STILL
             };
+            self.is_lost = cut == CUT_STILL;
             self.now = (self.now * (1.0 - cut)).max(Rate::MIN);
             self.last_cut = Some(now);
         }
@@ -277,6 +304,13 @@ mod tests {
         pace.refused(1300 * MS, 1200 * MS, Some(10.0));
         assert!(pace.per_second() < 10.0);
         assert!(matches!(pace.news(), Some(Event::PaceChanged { .. })));
+        // Ten is where refusals are to be expected now: it is not regained in a hurry.
+        quiet(&mut pace, 2, 20);
+        assert!(pace.per_second() < 9.9);
+
+        let mut pace = self::pace();
+        pace.refused(100 * MS, 90 * MS, Some(0.0));
+        assert_eq!(pace.per_second(), Rate::MIN);
 
         let mut pace = self::pace();
         pace.refused(100 * MS, 90 * MS, Some(100.0));
@@ -308,9 +342,110 @@ mod tests {
         while pace.news().is_some() {}
         quiet(&mut pace, 0, 39);
         assert_eq!(pace.per_second(), 10.0);
-        quiet(&mut pace, 39, 130);
+        let given_up = Some(Event::LimitLearned { per_second: None });
+        let when = (39..130).find(|second| {
+            quiet(&mut pace, *second, second + 1);
+            pace.news() == given_up
+        });
+        assert!(when.is_some() && pace.per_second() > 10.0 * LIFTED);
+        quiet(&mut pace, when.unwrap() + 1, 130);
         assert_eq!(pace.per_second(), 20.0);
-        assert_eq!(pace.news(), Some(Event::LimitLearned { per_second: None }));
+        // Named once more it is news once more.
+        pace.refused(131_000 * MS, 131_000 * MS, Some(10.0));
+        let per_second = Some(10.0);
+        assert_eq!(pace.news(), Some(Event::LimitLearned { per_second }));
+    }
+
+    #[test]
+    fn p3_a_refusal_ends_the_quiet() {
+        let mut pace = pace();
+        pace.refused(MS, MS, Some(10.0));
+        quiet(&mut pace, 0, 39);
+        pace.refused(39_500 * MS, 39_500 * MS, Some(10.0));
+        let cut = pace.per_second();
+        pace.sent(39_900 * MS);
+        assert_eq!(pace.per_second(), cut, "a second of quiet comes first");
+        quiet(&mut pace, 40, 75);
+        assert!(pace.per_second() <= 10.0);
+    }
+
+    #[test]
+    fn p3_what_was_surely_fine_is_regained_quickly_and_no_more() {
+        let mut pace = pace();
+        for n in 0..10 {
+            pace.refused(n * 600 * MS, n * 600 * MS, None);
+        }
+        assert!(pace.per_second() < 16.0);
+        quiet(&mut pace, 6, 30);
+        assert!(pace.per_second() >= 20.0 * SURE);
+        assert!(pace.per_second() < 20.0 * SURE * 1.01);
+        // That was long ago: the next accident is one again.
+        pace.refused(30_500 * MS, 30_500 * MS, None);
+        let before = pace.per_second();
+        pace.refused(31_000 * MS, 31_000 * MS, None);
+        assert!((1.0 - pace.per_second() / before - CUT_AGAIN).abs() < 1e-9);
+    }
+
+    #[test]
+    fn p3_growth_is_in_proportion_to_the_limit_not_to_the_pace() {
+        let mut pace = pace();
+        for n in 0..40 {
+            pace.refused(n * 1100 * MS, n * 1100 * MS, Some(20.0));
+        }
+        let before = pace.per_second();
+        assert!(before < 12.0);
+        quiet(&mut pace, 45, 65);
+        let grown = pace.per_second() - before;
+        assert!((grown - 19.0 * SLOW * 20.0).abs() < 0.01, "{grown}");
+    }
+
+    #[test]
+    fn p3_growth_never_exceeds_a_twentieth_a_second_and_each_hundredth_is_told() {
+        let mut pace = pace();
+        pace.refused(MS, MS, Some(1.0));
+        while pace.news().is_some() {}
+        let mut told = 1.0;
+        for second in 0..150 {
+            let before = pace.per_second();
+            quiet(&mut pace, second, second + 1);
+            let now = pace.per_second();
+            assert!(now <= before * (1.0 + FASTEST) * 1.002, "{before} to {now}");
+            while let Some(news) = pace.news() {
+                told = match news {
+                    Event::PaceChanged { per_second } => per_second,
+                    _ => told,
+                };
+            }
+            assert!(now < told * WORTH_TELLING, "{now}, told {told}");
+        }
+        assert_eq!(told, 20.0);
+    }
+
+    /// Ten seconds at the whole pace, each call under way for 50 ms, but the last for 250; then one
+    /// refusal, of a sliding second as it seems.
+    fn held_up() -> Pace {
+        let mut pace = pace();
+        for call in 0..200 {
+            let under_way = if call == 199 { 250 } else { 50 };
+            pace.sent(call * 50 * MS);
+            pace.admitted((call * 50 + under_way) * MS, call * 50 * MS);
+        }
+        pace.refused(10_250 * MS, 9_900 * MS, None);
+        pace
+    }
+
+    #[test]
+    fn p3_room_is_left_where_it_helps_and_not_while_the_pace_is_far_too_high() {
+        let never_refused = pace().room_at();
+        assert_eq!(never_refused, Duration::ZERO);
+        let mut pace = held_up();
+        assert!(pace.room_at() > 9_900 * MS);
+        for n in 0..6 {
+            pace.refused((10_300 + 600 * n) * MS, (10_300 + 600 * n) * MS, None);
+        }
+        assert_eq!(pace.room_at(), Duration::ZERO);
+        quiet(&mut pace, 14, 16);
+        assert!(pace.room_at() > 9_900 * MS);
     }
 
     #[test]
@@ -328,8 +463,18 @@ mod tests {
         let mut pace = pace();
         pace.know_limit(10.0);
         assert_eq!(pace.per_second(), 10.0);
-        quiet(&mut pace, 0, 130);
+        quiet(&mut pace, 0, 44);
+        assert!(pace.per_second() < 10.1);
+        quiet(&mut pace, 44, 130);
         assert_eq!(pace.per_second(), 20.0);
+        // It is still news that the service says so today.
+        let mut pace = self::pace();
+        pace.know_limit(10.0);
+        while pace.news().is_some() {}
+        pace.refused(MS, MS, Some(10.0));
+        let per_second = Some(10.0);
+        assert_eq!(pace.news(), Some(Event::LimitLearned { per_second }));
+
         let mut pace = self::pace();
         pace.know_limit(50.0);
         assert_eq!(pace.per_second(), 20.0);

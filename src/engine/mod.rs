@@ -16,9 +16,10 @@
 //! waiting change holds no slot (P4); after a step, [`Engine::wake_at`] lies in the future.
 //!
 //! Parts: `seam` is what goes in and comes out, [`pacer`] hands out permits at the pace that `law`
-//! finds, [`retry`] says how long to wait, [`breaker`] sends one probe at a time when the service
+//! finds with the help of `arrivals`, [`retry`] says how long to wait, [`breaker`] sends one probe at a time when the service
 //! fails for everybody.
 
+mod arrivals;
 pub mod breaker;
 mod law;
 pub mod pacer;
@@ -346,6 +347,9 @@ impl Engine {
         }));
         if is_from_the_service(&verdict) {
             self.impostors = None;
+            if Answer::from(&verdict) != Answer::Again(Passing::Throttled) {
+                self.pacer.admitted(now, sent);
+            }
             self.service_answered(now, effects);
         }
         match verdict {

@@ -100,7 +100,9 @@ impl Pacer {
             Ok(()) => unreachable!("two permits at one instant"),
         };
         let adapted = fed + spacing(self.pace.per_second());
-        due.max(adapted).max(self.not_before)
+        due.max(adapted)
+            .max(self.pace.room_at())
+            .max(self.not_before)
     }
 
     /// Takes a permit to send now. Returns the instant at which the send is entered; to leave
@@ -147,6 +149,11 @@ impl Pacer {
     /// An earlier run was told that the service allows this many calls a second.
     pub fn know_limit(&mut self, per_second: f64) {
         self.pace.know_limit(per_second);
+    }
+
+    /// A call that was sent at `sent` came back from the service, and was not one too many.
+    pub fn admitted(&mut self, now: Duration, sent: Duration) {
+        self.pace.admitted(now, sent);
     }
 
     /// A call that was sent at `sent` came back refused for being one too many; `limit` is what
@@ -283,6 +290,32 @@ mod tests {
             assert_eq!(most_in_a_second(&sent), 20, "{late:?} late");
             assert!(sent.len() >= 77, "{} with {late:?} late", sent.len());
         }
+    }
+
+    #[test]
+    fn p3_the_adapted_pace_a_pause_and_the_room_only_ever_delay() {
+        let mut pacer = Pacer::new(rate(20.0));
+        pacer.know_limit(10.0);
+        let sent = sends(&mut pacer, Duration::from_secs(3), |_| Duration::ZERO);
+        assert_eq!(most_in_a_second(&sent), 10);
+        pacer.pause_until(Duration::from_secs(10));
+        pacer.pause_until(Duration::from_secs(5));
+        assert_eq!(pacer.due(), Duration::from_secs(10));
+
+        let mut pacer = Pacer::new(rate(20.0));
+        let quick = Duration::from_millis(10);
+        let sent = sends(&mut pacer, Duration::from_secs(1), |_| Duration::ZERO);
+        assert_eq!(sent.len(), 20);
+        for sent in &sent[1..] {
+            pacer.admitted(*sent + quick, *sent);
+        }
+        pacer.admitted(sent[0] + quick * 20, sent[0]);
+        pacer.refused(sent[19] + quick * 2, sent[19], None);
+        // The first was held up, so the second is the twentieth before the next.
+        let per_second = pacer.pace.per_second();
+        let room = sent[1] + Duration::from_secs_f64(20.0 / per_second);
+        assert!(room > sent[19] + spacing(per_second));
+        assert_eq!(pacer.due(), room);
     }
 
     #[test]

@@ -74,20 +74,28 @@ fn again(passing: Passing) -> Verdict {
     }
 }
 
-/// A world in virtual time: calls take `latency`, records `record`, and `answer` says what the
-/// service does with the n-th call for a change.
+/// A world in virtual time: calls take `latency` and up to `spread` more, records `record`, and
+/// `answer` says what the service does with the n-th call for a change. Calls named in `late` leave
+/// so much later than permitted.
 struct World<A> {
     engine: Engine,
     now: Duration,
     answer: A,
     latency: Duration,
+    spread: Duration,
+    random: ChaCha8Rng,
+    late: BTreeMap<usize, Duration>,
+    leaving: BTreeSet<(Duration, Duration)>,
     record: Duration,
     unread: VecDeque<Change>,
     ended: bool,
     in_flight: BTreeMap<(Duration, Mark), (Ticket, Arc<Change>)>,
     marking: VecDeque<(Duration, Mark)>,
     durable: Option<Mark>,
+    /// When each call left.
     sent: Vec<(Duration, Mark)>,
+    /// No call before this: the service asked for it.
+    asked: Duration,
     settled: BTreeMap<Mark, Settlement>,
     events: Vec<Event>,
     most_in_flight: usize,
@@ -101,6 +109,10 @@ impl<A: FnMut(&Change, u32, Duration) -> Verdict> World<A> {
             now: Duration::ZERO,
             answer,
             latency: 30 * MS,
+            spread: Duration::ZERO,
+            random: ChaCha8Rng::seed_from_u64(limits.seed),
+            late: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             record: 5 * MS,
             unread: (0..changes).map(change).collect(),
             ended: false,
@@ -108,6 +120,7 @@ impl<A: FnMut(&Change, u32, Duration) -> Verdict> World<A> {
             marking: VecDeque::new(),
             durable: None,
             sent: Vec::new(),
+            asked: Duration::ZERO,
             settled: BTreeMap::new(),
             events: Vec::new(),
             most_in_flight: 0,
@@ -129,9 +142,18 @@ impl<A: FnMut(&Change, u32, Duration) -> Verdict> World<A> {
                         "T3: sent without durable doubt"
                     );
                     assert!(self.engine.stopping().is_none(), "sent while stopping");
-                    self.sent.push((self.now, ticket.mark));
-                    self.in_flight
-                        .insert((self.now + self.latency, ticket.mark), (ticket, change));
+                    assert!(
+                        self.now >= self.asked,
+                        "sent before the time that was asked for"
+                    );
+                    let late = self.late.remove(&self.sent.len());
+                    let left = self.now + late.unwrap_or_default();
+                    if left > ticket.permit + super::pacer::GRACE {
+                        self.leaving.insert((left, ticket.permit));
+                    }
+                    self.sent.push((left, ticket.mark));
+                    let back = left + self.latency + self.spread.mul_f64(self.random.random());
+                    self.in_flight.insert((back, ticket.mark), (ticket, change));
                     self.most_in_flight = self.most_in_flight.max(self.in_flight.len());
                 }
                 Effect::Settle(settlement) => {
@@ -165,17 +187,31 @@ impl<A: FnMut(&Change, u32, Duration) -> Verdict> World<A> {
         let wake = self.engine.wake_at().map(|(at, _)| at);
         let answer = self.in_flight.first_key_value().map(|((at, _), _)| *at);
         let durable = self.marking.front().map(|(at, _)| *at);
-        let Some(next) = [wake, answer, durable].into_iter().flatten().min() else {
+        let leaving = self.leaving.first().map(|(at, _)| *at);
+        let all = [wake, answer, durable, leaving];
+        let Some(next) = all.into_iter().flatten().min() else {
             return false;
         };
         self.now = self.now.max(next);
-        if durable == Some(next) {
+        if leaving == Some(next) {
+            let (at, permit) = self.leaving.pop_first().unwrap();
+            self.step(Input::LeftLate { permit, at });
+        } else if durable == Some(next) {
             let (_, mark) = self.marking.pop_front().unwrap();
             self.durable = Some(mark);
             self.step(Input::Durable(mark));
         } else if answer == Some(next) {
             let (_, (ticket, change)) = self.in_flight.pop_first().unwrap();
             let verdict = (self.answer)(&change, ticket.attempt(), self.now);
+            if let Verdict::Again {
+                passing: Passing::Throttled,
+                after: Some(after),
+                ..
+            } = &verdict
+            {
+                let pause = (*after).min(retry::LONGEST_ASKED);
+                self.asked = self.asked.max(self.now + pause);
+            }
             self.step(Input::Answered(ticket, verdict));
         } else {
             self.step(Input::Woke);
@@ -376,6 +412,48 @@ fn p3_what_the_service_asks_for_is_waited_for_by_all() {
     let gaps = world.sent.windows(2).map(|pair| pair[1].0 - pair[0].0);
     assert!(gaps.max().unwrap() >= asked - Duration::from_secs(1));
     assert_eq!(world.sent.len(), 101);
+}
+
+#[test]
+fn p3_a_wait_that_no_service_means_is_cut_short() {
+    let mut n_calls = 0;
+    let world = World::new(limits(), 20, |_, _, _| {
+        n_calls += 1;
+        match throttled() {
+            Verdict::Again { passing, fault, .. } if n_calls == 10 => Verdict::Again {
+                passing,
+                fault,
+                after: Some(Duration::from_secs(86_400)),
+            },
+            _ => accepted(),
+        }
+    })
+    .run();
+    let (last, _) = world.sent.last().unwrap();
+    let longest = retry::LONGEST_ASKED;
+    assert!((longest..longest + 5 * SECOND).contains(last), "{last:?}");
+}
+
+/// The engine tells the pacer of answers, or it could not leave room for calls that come late.
+#[test]
+fn p3_a_sliding_second_hardly_refuses_calls_that_arrive_unevenly() {
+    let mut counted = VecDeque::new();
+    let mut n_refused = 0;
+    let mut world = World::new(limits(), 2000, |_, _, now| {
+        while counted.front().is_some_and(|at| *at + SECOND <= now) {
+            counted.pop_front();
+        }
+        if counted.len() < 20 {
+            counted.push_back(now);
+            return accepted();
+        }
+        n_refused += 1;
+        throttled()
+    });
+    world.spread = 60 * MS;
+    let took = world.run().now;
+    assert!(n_refused < 5, "{n_refused} of 2000 refused");
+    assert!(took < 106 * SECOND, "{took:?} for 2000 calls");
 }
 
 #[test]
@@ -587,52 +665,78 @@ struct Chance {
     max_attempts: u32,
     per_second: u32,
     latency_ms: u64,
+    spread_ms: u64,
     record_ms: u64,
     weights: [u32; 7],
-    stop_at: Option<usize>,
+    /// What is asked for with every other refusal of the limiter and of busy servers.
+    after: Option<Duration>,
+    /// The answer that is fatal.
+    fatal_at: Option<usize>,
+    /// Calls that leave late, and by how much.
+    late: BTreeMap<usize, Duration>,
+    /// The step at which the run is stopped, and after how many more it is abandoned.
+    stop_at: Option<(usize, Option<usize>)>,
 }
 
 fn chance() -> impl Strategy<Value = Chance> {
-    (
-        any::<u64>(),
-        0_u64..150,
-        1_usize..20,
-        1_u32..6,
-        1_u32..200,
-        1_u64..4000,
-        0_u64..300,
+    let load = (any::<u64>(), 0_u64..150, 1_usize..20, 1_u32..6, 1_u32..200);
+    let times = (1_u64..4000, 0_u64..1000, 0_u64..300);
+    let answers = (
         prop::array::uniform7(0_u32..10),
-        prop::option::weighted(0.3, 1_usize..400),
+        prop::option::weighted(0.3, (0_u64..600).prop_map(Duration::from_secs)),
+        prop::option::weighted(0.1, 0_usize..200),
+    );
+    let late = (3_u64..900).prop_map(Duration::from_millis);
+    let late = prop::collection::btree_map(0_usize..200, late, 0..4);
+    let stop = (1_usize..400, prop::option::of(0_usize..20));
+    let stop = prop::option::weighted(0.3, stop);
+    (load, times, answers, late, stop).prop_map(
+        |(
+            (seed, changes, concurrency, max_attempts, per_second),
+            (latency_ms, spread_ms, record_ms),
+            (weights, after, fatal_at),
+            late,
+            stop_at,
+        )| Chance {
+            seed,
+            changes,
+            concurrency,
+            max_attempts,
+            per_second,
+            latency_ms,
+            spread_ms,
+            record_ms,
+            weights,
+            after,
+            fatal_at,
+            late,
+            stop_at,
+        },
     )
-        .prop_map(
-            |(
-                seed,
-                changes,
-                concurrency,
-                max_attempts,
-                per_second,
-                latency_ms,
-                record_ms,
-                weights,
-                stop_at,
-            )| Chance {
-                seed,
-                changes,
-                concurrency,
-                max_attempts,
-                per_second,
-                latency_ms,
-                record_ms,
-                weights,
-                stop_at,
-            },
-        )
 }
 
 fn play(chance: &Chance) -> World<impl FnMut(&Change, u32, Duration) -> Verdict + use<>> {
     let mut random = ChaCha8Rng::seed_from_u64(chance.seed);
-    let weights = chance.weights;
+    let Chance {
+        weights,
+        after,
+        fatal_at,
+        ..
+    } = *chance;
+    let mut n_answers = 0;
     let answer = move |_: &Change, _: u32, _: Duration| {
+        n_answers += 1;
+        if fatal_at == Some(n_answers) {
+            return Verdict::Fatal {
+                cause: FatalCause::Key,
+                fault: fault("AuthFailure"),
+            };
+        }
+        let again = |passing| Verdict::Again {
+            passing,
+            fault: fault("scripted"),
+            after: after.filter(|_| n_answers % 2 == 0),
+        };
         let mut pick = random.random_range(0..weights.iter().sum::<u32>() + 10);
         let mut kind = 0;
         while kind < 7 && pick >= weights[kind] {
@@ -640,6 +744,7 @@ fn play(chance: &Chance) -> World<impl FnMut(&Change, u32, Duration) -> Verdict 
             kind += 1;
         }
         match kind {
+            0 if n_answers % 3 == 0 => throttled(),
             0 => again(Passing::Throttled),
             1 => again(Passing::Busy),
             2 => again(Passing::NotSent),
@@ -661,13 +766,21 @@ fn play(chance: &Chance) -> World<impl FnMut(&Change, u32, Duration) -> Verdict 
     };
     let mut world = World::new(limits, chance.changes, answer);
     world.latency = chance.latency_ms as u32 * MS;
+    world.spread = chance.spread_ms as u32 * MS;
     world.record = chance.record_ms as u32 * MS;
+    world.late = chance.late.clone();
     let mut n_steps = 0;
     while !world.engine.is_finished() {
         assert!(world.advance(), "stuck:\n{}", world.trace.join("\n"));
         n_steps += 1;
-        if chance.stop_at == Some(n_steps) {
+        let Some((stop_at, abandon_after)) = chance.stop_at else {
+            continue;
+        };
+        if n_steps == stop_at {
             world.step(Input::Stop(StopCause::Signal(2)));
+        }
+        if abandon_after.is_some_and(|after| n_steps == stop_at + after) {
+            world.step(Input::Abandon);
         }
     }
     world

@@ -140,7 +140,10 @@ pub fn play(scene: &Scene, senders: &[Sender], seed: u64) -> Vec<Vec<Told>> {
         }
         let second = &mut told[who][now.as_secs() as usize];
         match quota.arrive(now + phase) {
-            Admission::Admitted => second.accepted += 1,
+            Admission::Admitted => {
+                second.accepted += 1;
+                pacers[who].admitted(now, sent);
+            }
             Admission::Refused { .. } => {
                 second.refused += 1;
                 let named = scene.names_limit.then_some(f64::from(limit));
