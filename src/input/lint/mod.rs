@@ -228,8 +228,8 @@ pub mod class {
     pub const DASH: u8 = 4;
     /// A control character of ASCII.
     pub const CONTROL: u8 = 8;
-    /// A question mark.
-    pub const QUESTION: u8 = 16;
+    /// What stands for a character that was lost, or begins one that is written in letters.
+    pub const STAND_IN: u8 = 16;
     /// What a suspicious character begins with, in UTF-8.
     pub const SUSPECT: u8 = 32;
     /// Not ASCII.
@@ -237,7 +237,7 @@ pub mod class {
     /// What may not stand in an address as it is.
     pub const NOT_IN_URL: u8 = 128;
 }
-use class::{CONTROL, DASH, DIGIT, HIGH, LETTER, NOT_IN_URL, QUESTION, SUSPECT};
+use class::{CONTROL, DASH, DIGIT, HIGH, LETTER, NOT_IN_URL, STAND_IN, SUSPECT};
 
 const CLASSES: [u8; 256] = {
     let mut table = [0; 256];
@@ -248,7 +248,7 @@ const CLASSES: [u8; 256] = {
             b'0'..=b'9' => DIGIT,
             b'a'..=b'z' | b'A'..=b'Z' => LETTER,
             b'-' | b'/' => DASH,
-            b'?' => QUESTION,
+            b'?' | b'&' | b'%' => STAND_IN,
             0..=0x1F | 0x7F => CONTROL | NOT_IN_URL,
             b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => NOT_IN_URL,
             // U+0080.., U+034F, U+061C, U+115F.., U+2000.., U+3000 and U+3164, U+E000.., U+FE00..,
@@ -281,13 +281,14 @@ pub fn nickname(text: &str, hits: &mut Hits) {
     let column = Column::Nickname;
     let classes = classes(text);
     any(text, classes, column, hits);
-    if classes & QUESTION != 0
+    if classes & STAND_IN != 0
+        && text.contains('?')
         && (classes & HIGH != 0 || text.contains("??") || text.bytes().all(|byte| byte == b'?'))
     {
         hits.add(Lint::LostCharacters, column);
     }
     if classes & DIGIT != 0 {
-        if id::is_excels_number(text) {
+        if classes & LETTER != 0 && id::is_excels_number(text) {
             hits.add(Lint::ScientificNotation, column);
         }
         if classes & DASH != 0 && id::is_date_with_year(text) {
@@ -299,7 +300,7 @@ pub fn nickname(text: &str, hits: &mut Hits) {
         damage::is_accident,
         damage::is_latin_mojibake,
     ];
-    if damage::is_escaped(text) {
+    if classes & (STAND_IN | NOT_IN_URL) != 0 && damage::is_escaped(text) {
         hits.add(Lint::DamagedText, column);
     }
     if classes & HIGH != 0 && is_garbled.iter().any(|is| is(text)) {
