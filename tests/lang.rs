@@ -91,7 +91,7 @@ fn a_run_and_its_plan_are_told_in_chinese() {
 失败 2 行、无效 3 行，已列入 failures.csv，每行附有原因：
   1 × InvalidParameter.Content：内容包含敏感词；修改该行的昵称
   1 × ResourceNotFound.User：用户不存在；检查用户 ID，并确认它属于该账号
-  1 × another row of the user is invalid：该行没有问题，但其用户被暂缓：资料宁可晚到，也不能只对一半；改正提示中所指的另一行
+  1 × another row of the user is invalid：该用户另有无效行，为避免只更新一部分，本行暂不发送；改正提示中所指的另一行
   以及另外 2 种错误码
 请在该文件中改正，然后执行：
   lcic-sync apply --endpoint http://127.0.0.1:PORT --state-dir state --lang zh DIR/state/reports/RUN/failures.csv
@@ -132,7 +132,7 @@ fn a_run_and_its_plan_are_told_in_chinese() {
     let summary = done.run().summary();
     assert!(!has_hanzi(&summary.to_string()), "{summary:#}");
     let page = std::fs::read_to_string(done.run().file("report.html")).unwrap();
-    assert!(page.contains("5 行需要处理，其余均已就绪"));
+    assert!(page.contains("5 行需要处理，其余均已与文件一致"));
 
     let runs = bench.run(&["runs", "--lang", "zh", "--state-dir", "state"]);
     assert!(
@@ -241,8 +241,8 @@ fn explain_is_told_in_chinese_and_its_json_is_english() {
     let expected = "\
 http 502
   归入 http 5xx
-  类别     passing：可能自行恢复的失败
-  含义     网关代替服务做了应答，变更可能已经生效
+  类别     暂时失败：可能自行恢复
+  含义     响应来自网关，而非 LCIC 服务，变更可能已经生效
   建议     重新运行即可：重复设置相同的值没有副作用
   重试     重试，直到用完 --max-attempts（5）次尝试；每次先随机等待，起初不超过
            0.5 秒，后来不超过 30 秒

@@ -157,7 +157,7 @@ fn a_page_in_chinese_works_as_well() {
         ("document.documentElement.lang".into(), "zh-CN"),
         (
             "document.title.split(' · ')[0]".into(),
-            "2 行需要处理，其余均已就绪",
+            "2 行需要处理，其余均已与文件一致",
         ),
         (
             "document.querySelector('h2').textContent".into(),

@@ -66,7 +66,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for it: the same in the table, the text and JSON.
+    /// The word for it, for programs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Call(Class::Throttled) => "throttled",
@@ -79,6 +79,19 @@ impl Kind {
         }
     }
 
+    /// The word for it, for people: in English the same.
+    pub fn told(self, lang: Lang) -> &'static str {
+        match self {
+            Self::Call(Class::Throttled) => lang.class_throttled(),
+            Self::Call(Class::Passing(_)) => lang.class_passing(),
+            Self::Call(Class::Row) => lang.class_row(),
+            Self::Call(Class::Fatal(FatalCause::Key)) => lang.class_key(),
+            Self::Call(Class::Fatal(FatalCause::Service)) => lang.class_endpoint(),
+            Self::Row(outcome) => lang.outcome(outcome),
+            Self::Warning => lang.class_warning(),
+        }
+    }
+
     /// The word in a few more.
     pub fn in_words(self, lang: Lang) -> &'static str {
         match self {
@@ -87,6 +100,7 @@ impl Kind {
             Self::Call(Class::Row) => lang.kind_row(),
             Self::Call(Class::Fatal(FatalCause::Key)) => lang.kind_key(),
             Self::Call(Class::Fatal(FatalCause::Service)) => lang.kind_endpoint(),
+            Self::Row(Outcome::Invalid) => lang.kind_invalid(),
             Self::Row(_) => lang.kind_undecided(),
             Self::Warning => lang.kind_warning(),
         }
@@ -189,6 +203,7 @@ mod tests {
         for line in all() {
             assert!(seen.insert(line.code), "{} is listed twice", line.code);
             assert_eq!(explain(line.code), line);
+            assert_eq!(line.kind.told(Lang::En), line.kind.name());
             for lang in Lang::ALL {
                 let Treatment {
                     retried,

@@ -14,12 +14,19 @@ messages! {
     // Kinds.
     kind(name, words) "{name}: {words}" "{name}：{words}";
     kind_throttled() "over the quota" "超出频率限制";
-    kind_passing() "a failure that may pass" "可能自行恢复的失败";
+    kind_passing() "a failure that may pass" "可能自行恢复";
     kind_row() "this row is refused, others may do" "该行被拒绝，其他行不受影响";
     kind_key() "key, permission or signature" "密钥、权限或签名";
     kind_endpoint() "wrong endpoint, or something in the service's place" "服务地址有误，或有别的程序代为应答";
+    kind_invalid() "this row, or another of its user, is wrong; not sent" "该行（或同一用户的另一行）输入有误，没有发送";
     kind_undecided() "no answer decided this row" "该行的结果并非由响应决定";
     kind_warning() "odd, and sent all the same" "有疑点，但照常发送";
+    class_throttled() "throttled" "限流";
+    class_passing() "passing" "暂时失败";
+    class_row() "row" "行被拒绝";
+    class_key() "key" "密钥";
+    class_endpoint() "endpoint" "服务地址";
+    class_warning() "warning" "警告";
 
     // Labels.
     label_class() "class" "类别";

@@ -22,7 +22,7 @@ messages! {
     means_invalid() "never sent: the row itself is wrong" "该行本身有误，没有发送";
     means_superseded() "later rows, or a newer run, replaced them" "被后面的行或更新的运行取代";
     means_unknown() "sent, and no answer came; the next run sends them again" "已发出但没有收到响应，下次运行会重新发送";
-    means_pending() "the run stopped first; the same command goes on with them" "轮到之前运行已停止，再次执行同一命令即可继续";
+    means_pending() "the run stopped first; the same command goes on with them" "运行停止时尚未轮到，再次执行同一命令即可继续";
     rows_read() "read" "总行数";
     is_sum() "the sum of all above" "以上各项之和";
     is_no_sum() "not the sum of the above: this is a bug of lcic-sync" "与以上各项之和不符：这是 lcic-sync 的缺陷";
@@ -37,15 +37,15 @@ messages! {
     no_answer() "no answer, or one that may pass" "无响应或暂时失败";
     outage() "outage" "服务中断";
     pace_line() "pace" "速率";
-    pace_was(calls, mean, most) "{calls}, {mean} per second on average and never more than {most} within a second"
-        "共 {calls}，平均每秒 {mean} 次，任意一秒内最多 {most} 次";
+    pace_was(calls, mean, most) "{calls}, {mean} per second on average while sending and never more than {most} within a second"
+        "共 {calls}，发送时平均每秒 {mean} 次，任意一秒内最多 {most} 次";
     pace_allowed(rate) "; {rate} were allowed" "；允许每秒 {rate} 次";
     pace_fell(lowest) ", and no more than {lowest} at the slowest, because the service refused calls"
         "，因服务端限流，最低降至每秒 {lowest} 次";
     were_throttled(calls) " {calls} were over the quota all the same." "仍有 {calls} 次超出频率限制。";
     were_retried(calls) " {calls} were made because an earlier one of the same change had failed."
         "有 {calls} 次是对失败请求的重试。";
-    was_outage(time) " For {time} the service failed for everybody." "服务端有 {time}处于整体故障。";
+    was_outage(time) " For {time} the service failed for everybody." "服务中断共 {time}。";
 
     // How long answers took.
     latency() "How long answers took" "响应耗时";
@@ -71,10 +71,20 @@ messages! {
     nothing_to_mend() "None." "无。";
     shown_here(shown, more) "{shown} are shown here; {more} more are in failures.csv." "此处显示 {shown} 行，另有 {more} 行在 failures.csv 中。";
     how_to_mend()
-        "Mend them in failures.csv, beside this page, and apply that file as it is. The RequestId is what Tencent's support asks for."
-        "请在本页面旁边的 failures.csv 中改正，然后直接对该文件执行 apply。联系腾讯云技术支持时请提供 RequestId。";
+        "Mend them in failures.csv, beside this page, and apply that file as it is. "
+        "请在本页面旁边的 failures.csv 中改正，然后直接对该文件执行 apply。";
+    doubt_needs_no_mending()
+        "Rows whose outcome is unknown need no mending: the same command sends them again. "
+        "结果未知的行无需改正，再次执行同一命令即会重新发送。";
+    for_support() "The RequestId is what Tencent's support asks for."
+        "联系腾讯云技术支持时请提供 RequestId。";
+    doubt_is_not_listed()
+        "The rows in doubt are not in failures.csv, because the run was killed. They need no mending: the next run of this input sends them again."
+        "由于运行被强行终止，结果未知的行不在 failures.csv 中。这些行无需改正，下次以同一输入运行时会重新发送。";
     search() "Search" "搜索";
     shown_of(shown, all) "{shown} of {all}" "{shown} / {all} 行";
+    found_in_shown(shown, all) "{shown} of the {all} rows that are shown; look for others in failures.csv"
+        "在显示的 {all} 行中找到 {shown} 行；其余请在 failures.csv 中查找";
     sort_by() "Sort by" "排序";
     copied() "copied" "已复制";
     line_column() "Line" "位置";

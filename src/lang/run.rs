@@ -23,15 +23,15 @@ messages! {
     // The verdict.
     rows_in_doubt(rows) "{rows} in doubt" "{rows}结果未知";
     all_in_place() "Everything is in place" "所有用户资料均与文件一致";
-    one_row_needs_work() "1 row needs work, the others are in place" "1 行需要处理，其余均已就绪";
-    rows_need_work(rows) "{rows} need work, the others are in place" "{rows}需要处理，其余均已就绪";
+    one_row_needs_work() "1 row needs work, the others are in place" "1 行需要处理，其余均已与文件一致";
+    rows_need_work(rows) "{rows} need work, the others are in place" "{rows}需要处理，其余均已与文件一致";
 
     // What happened.
     rows_by(rows, outcomes) "{rows}: {outcomes}" "{rows}：{outcomes}";
     no_rows() "No rows in the input: nothing to do." "输入中没有数据行，无需处理。";
     nothing_sent() "Nothing was sent." "未发送任何请求。";
     calls_in(calls, took) "{calls} in {took}" "{calls}，耗时 {took}";
-    per_second(rate) ", {rate} per second" "，平均每秒 {rate} 次";
+    per_second(rate) ", at {rate} a second while sending" "，发送时平均每秒 {rate} 次";
     throttled(calls) "; {calls} over the quota, which cost no try"
         "；其中 {calls} 次超出频率限制，不计入尝试次数";
 
@@ -48,7 +48,7 @@ messages! {
     stopped_by_key() "Stopped: the key, its permission or the signature is not accepted"
         "已停止：密钥、权限或签名未被接受";
     stopped_by_service() "Stopped: what answers does not know this call, or is not the service"
-        "已停止：对方没有该接口，或应答的不是 LCIC 服务";
+        "已停止：该地址没有此接口，或响应并非来自 LCIC 服务";
     stopped_by_refusals() "Stopped: the same refusal for row after row. Is it the right account?"
         "已停止：连续多行被以同一原因拒绝。账号是否正确？";
     stopped_by_record() "Stopped: a full disk? What could not be recorded is sent again by the next run"

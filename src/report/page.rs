@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use super::results::FAILURES;
 use super::summary::{Summary, save_private};
 use super::timeline::{self, Timeline};
-use super::words::{clean, verdict, what_happened};
+use super::words::{below_verdict, clean, verdict};
 use crate::explain::explain;
 use crate::lang::{Lang, thousands};
 use crate::model::Outcome;
@@ -72,6 +72,11 @@ struct Page<'a> {
     rows: Rows,
     /// How many rows that need work are shown, where that is not all.
     shown_here: Option<String>,
+    how_to_mend: String,
+    /// What a search found, with `{shown}` and `{all}` in it.
+    search_told: String,
+    /// Whoever finished a killed run knew its rows in doubt by number, and so listed none.
+    was_killed_in_doubt: bool,
 }
 
 /// How many rows ended in one way.
@@ -127,9 +132,18 @@ struct Row {
 impl<'a> Page<'a> {
     fn of(summary: &'a Summary, timeline: Option<&Timeline>, rows: Rows, lang: Lang) -> Self {
         let counts = &summary.counts;
-        let needs_work = counts.failed + counts.invalid + counts.unknown;
+        let was_killed = summary.stopped_by.as_deref() == Some("killed");
+        let to_mend = counts.failed + counts.invalid;
+        let in_doubt = if was_killed { 0 } else { counts.unknown };
+        let needs_work = to_mend + in_doubt;
         let n_shown = rows.rows.len() as u64;
+        let has_more = needs_work > n_shown;
         let timeline = timeline.filter(|timeline| !timeline.is_empty());
+        let mend = [
+            (to_mend > 0).then(|| lang.how_to_mend()),
+            (in_doubt > 0).then(|| lang.doubt_needs_no_mending()),
+            Some(lang.for_support()),
+        ];
         Self {
             lang,
             style: include_str!("page/page.css"),
@@ -142,7 +156,7 @@ impl<'a> Page<'a> {
                 3 => "work",
                 _ => "stopped",
             },
-            told: what_happened(summary, lang),
+            told: below_verdict(summary, lang),
             facts: facts(summary, lang),
             outcomes: outcomes(summary, lang),
             pace: timeline.map(|timeline| PaceFacts {
@@ -160,8 +174,14 @@ impl<'a> Page<'a> {
                 Some(LatencyFacts { charts, told })
             }),
             codes: codes(summary, lang),
-            shown_here: (needs_work > n_shown)
+            shown_here: has_more
                 .then(|| lang.shown_here(thousands(n_shown), thousands(needs_work - n_shown))),
+            how_to_mend: mend.into_iter().flatten().collect(),
+            search_told: match has_more {
+                true => lang.found_in_shown("{shown}", "{all}"),
+                false => lang.shown_of("{shown}", "{all}"),
+            },
+            was_killed_in_doubt: was_killed && counts.unknown > 0,
             rows,
         }
     }

@@ -35,10 +35,14 @@ pub fn last_words(summary: &Summary, directory: &Path, repeat: &Repeat, lang: La
     told.collect::<Vec<String>>().join("\n") + "\n"
 }
 
-/// The same without what to type: what happened, why it stopped, what is in doubt.
-pub fn what_happened(summary: &Summary, lang: Lang) -> String {
+/// What stands below the [`verdict`], without what to type: what happened, why it stopped, what is
+/// in doubt.
+pub fn below_verdict(summary: &Summary, lang: Lang) -> String {
     Words::with(summary, lang, |words| {
-        let paragraphs = [words.happened(), words.stopped(), words.doubt()];
+        let stopped = words.stopped();
+        let why = stopped.as_deref().and_then(|words| words.split_once('\n'));
+        let why = why.map(|(_, why)| why.trim_start().to_owned());
+        let paragraphs = [words.happened(), why, words.doubt()];
         let told = paragraphs.into_iter().flatten();
         told.collect::<Vec<String>>().join("\n")
     })

@@ -85,7 +85,7 @@ fn in_words(code: &Explanation<'_>, columns: usize, lang: Lang) -> String {
         Listed::Prefix => Some(lang.by_prefix(code.code)),
         Listed::Nowhere => Some(lang.nowhere().into()),
     };
-    let class = lang.kind(code.kind.name(), code.kind.in_words(lang));
+    let class = lang.kind(code.kind.told(lang), code.kind.in_words(lang));
     let mut text = format!("{}\n", clean(code.asked));
     if let Some(how) = how {
         text += &hanging("  ", &how, columns);
@@ -122,7 +122,7 @@ fn list(columns: usize, lang: Lang) -> String {
             text += &format!("{code}\n");
             code = "";
         }
-        let mut class = listed.kind.name();
+        let mut class = listed.kind.told(lang);
         for meaning in wrap(listed.meaning(lang), meaning_width) {
             text += &line(code, class, &meaning);
             (code, class) = ("", "");

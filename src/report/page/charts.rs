@@ -158,13 +158,9 @@ fn draw_throughput(
         .map(|slice| stack(slice, slice_s))
         .collect();
     let peak = stacks.iter().map(|stack| stack[3]).fold(0.0, f64::max);
-    // A limit that is far above what came is no help to the eye.
-    let shows_rate = rate > 0.0 && rate <= peak.max(1.0) * 4.0;
-    let top = if shows_rate {
-        peak.max(rate)
-    } else {
-        peak.max(1.0)
-    } * 1.15;
+    // Of a killed run nobody knows it.
+    let shows_rate = rate > 0.0;
+    let top = if shows_rate { peak.max(rate) } else { peak.max(1.0) } * 1.15;
     let end = slice_s * stacks.len().max(1) as f64;
     let step = time_step(end, screen.labels());
     let ticks: Vec<f64> = (0..)
@@ -176,9 +172,10 @@ fn draw_throughput(
         let (left, right) = (n as f64 * slice_s, (n + 1) as f64 * slice_s);
         Rectangle::new([(left, from), (right, to)], colour.filled())
     };
-    let outages = timeline.slices.iter().enumerate();
-    let outages = outages.filter(|(_, slice)| slice.outage_ms > 0);
-    chart.draw_series(outages.map(|(n, _)| bar(n, 0.0, top, OUTAGE)))?;
+    let bands = outages(timeline).into_iter();
+    chart.draw_series(bands.map(|band| {
+        Rectangle::new([(band.start, 0.0), (band.end, top)], OUTAGE.filled())
+    }))?;
     draw_grid(&mut chart, lang)?;
     for (level, colour) in [ACCEPTED, REFUSED, THROTTLED, FAILED]
         .into_iter()
@@ -208,6 +205,26 @@ fn pace(timeline: &Timeline, rate: f64) -> Vec<(f64, f64)> {
     steps.collect()
 }
 
+/// Seconds during which the service failed for everybody, slice by slice. A slice knows how long
+/// that was, its neighbours when: what began in it lasts until its end if the next one goes on.
+fn outages(timeline: &Timeline) -> Vec<Range<f64>> {
+    let slice_s = timeline.slice_s as f64;
+    let lasted = |n: usize| {
+        let slice = timeline.slices.get(n);
+        slice.map_or(0.0, |slice| (slice.outage_ms as f64 / 1000.0).min(slice_s))
+    };
+    let with_outage = (0..timeline.slices.len()).filter(|n| lasted(*n) > 0.0);
+    let bands = with_outage.map(|n| {
+        let (start, end) = (n as f64 * slice_s, (n + 1) as f64 * slice_s);
+        let goes_on = n.checked_sub(1).is_some_and(|before| lasted(before) > 0.0);
+        match !goes_on && lasted(n + 1) > 0.0 {
+            true => end - lasted(n)..end,
+            false => start..start + lasted(n),
+        }
+    });
+    bands.collect()
+}
+
 /// Answers per second, by kind, each on top of those before it.
 fn stack(slice: &Slice, slice_s: f64) -> [f64; 4] {
     let mut level = 0;
@@ -218,7 +235,11 @@ fn stack(slice: &Slice, slice_s: f64) -> [f64; 4] {
 }
 
 fn draw_latency(timeline: &Timeline, screen: Screen, lang: Lang, area: &Area<'_>) -> Drawn {
-    let counts = &timeline.latency;
+    let mut counts = timeline.latency.clone();
+    // Below the first bound there is no axis: such answers are drawn above it.
+    if let [below, first, ..] = &mut counts[..] {
+        *first += std::mem::take(below);
+    }
     let first = counts.iter().position(|n| *n > 0).unwrap_or(0);
     let last = counts.iter().rposition(|n| *n > 0).unwrap_or(0);
     // Some room at both ends, so that even a single bar is seen as one of many.
@@ -295,6 +316,19 @@ pub(super) fn millis(ms: f64, lang: Lang) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_outage_lasts_no_longer_than_it_did() {
+        let mut timeline = Timeline::default();
+        timeline.slice_s = 10;
+        for outage_ms in [0, 2_000, 10_000, 3_500, 0, 1_000] {
+            let mut slice = Slice::default();
+            slice.outage_ms = outage_ms;
+            timeline.slices.push(slice);
+        }
+        let bands = outages(&timeline);
+        assert_eq!(bands, [18.0..20.0, 20.0..30.0, 30.0..33.5, 50.0..51.0]);
+    }
 
     #[test]
     fn labels_are_what_people_count_in_and_few() {

@@ -36,6 +36,12 @@
       });
     });
 
+    // What is cut off after some lines is shown whole, and cut again.
+    body.addEventListener("click", ({ target }) => {
+      const cell = target.closest("bdi");
+      if (cell && getSelection().isCollapsed) cell.classList.toggle("whole");
+    });
+
     // Selected is as good as copied where a browser does not let us.
     body.addEventListener("click", async ({ target }) => {
       if (!target.classList.contains("copy")) return;

@@ -60,7 +60,7 @@ fn all_went_well() {
         said(&run(counts, 0), &repeat(&[], "users.csv")),
         "\
 1,200 rows: 1,195 applied, 3 unchanged, 2 superseded
-195 calls in 10 s, 20.0 per second
+195 calls in 10 s, at 20.0 a second while sending
 Row by row: /r/20260301T020000Z-k3xq/results.csv
 As a page: /r/20260301T020000Z-k3xq/report.html
 "
@@ -95,7 +95,7 @@ fn some_rows_failed() {
         said(&summary, &repeat),
         "\
 183 rows: 180 applied, 2 failed, 1 invalid
-195 calls in 10 s, 20.0 per second; 3 over the quota, which cost no try
+195 calls in 10 s, at 20.0 a second while sending; 3 over the quota, which cost no try
 2 failed and 1 invalid rows stand in failures.csv, each with its reason:
   2 × ResourceNotFound.User: there is no such user; check the UserId, and that it belongs to this account
   1 × no UserId: the row does not say whose profile it is; fill in its UserId, or take the row out
@@ -114,7 +114,7 @@ fn an_outage_leaves_rows_in_doubt_and_rows_to_mend() {
         said(&summary, &repeat(&[("--rate", Some("15"))], "my users.csv")),
         "\
 200 rows: 120 applied, 30 unchanged, 2 failed, 2 invalid, 3 superseded, 1 unknown, 42 pending
-141 calls in 31 min 7 s, 20.0 per second; 3 over the quota, which cost no try
+141 calls in 31 min 7 s, at 20.0 a second while sending; 3 over the quota, which cost no try
 Stopped: the service accepted nothing for too long
   no answer: connection timed out
   that is: the call left and was not answered in time or in full; the change may have been made; run again: setting the same values twice is harmless
@@ -297,7 +297,7 @@ fn a_run_is_told_in_chinese() {
         last_words(&sample(), Path::new(DIRECTORY), &repeat, Lang::Zh),
         "\
 200 行：已更新 120，无变化 30，失败 2，无效 2，被覆盖 3，结果未知 1，未处理 42
-141 次请求，耗时 31 分 7 秒，平均每秒 20.0 次；其中 3 次超出频率限制，不计入尝试次数
+141 次请求，耗时 31 分 7 秒，发送时平均每秒 20.0 次；其中 3 次超出频率限制，不计入尝试次数
 已停止：服务端长时间未接受任何请求
   no answer: connection timed out
   即：请求已发出，但没有按时收到完整响应，变更可能已经生效；重新运行即可：重复设置相同的值没有副作用
