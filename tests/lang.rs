@@ -171,6 +171,37 @@ fn a_run_that_a_limit_and_a_wrong_key_stop_is_told_in_chinese() {
 }
 
 #[test]
+fn what_is_refused_before_the_first_call_is_told_in_chinese() {
+    let mut bench = Bench::new(unlimited());
+    bench.write("users.csv", support::users(5, "a"));
+    let many = ["--lang", "zh", "--max-changes", "4", "users.csv"];
+    let says = "5 项变更，而 --max-changes 4 只允许 4 项\n";
+    let done = bench.apply(&many);
+    assert_eq!(done.checked_code(), 4);
+    let said = told(&bench, &done);
+    assert!(
+        said.contains(&format!("已拒绝执行，未发送任何请求\n  {says}  提示：")),
+        "{said}"
+    );
+    let message = done.run().summary()["message"].to_string();
+    assert!(message.contains("--max-changes 4 allows 4"), "{message}");
+    let plan = bench.apply(&[&many[..], &["--dry-run"]].concat());
+    assert!(plan.stderr.contains(says), "{}", plan.stderr);
+    let done = bench.apply(&["--lang", "zh", "--min-rows", "6", "users.csv"]);
+    let said = told(&bench, &done);
+    let says = "输入中有 5 行，而 --min-rows 要求至少 6 行\n";
+    assert!(said.contains(says), "{said}");
+
+    assert_eq!(bench.apply(&["users.csv"]).checked_code(), 0);
+    bench.set("TENCENTCLOUD_SECRET_ID", "AKIDfakeofanotherschool");
+    let done = bench.apply(&["--lang", "zh", "users.csv"]);
+    let said = told(&bench, &done);
+    let says = "台账 DIR/state/ledger.sqlite3 属于 AKID…ATOR（127.0.0.1:PORT），\
+                而本次运行的账号是 AKID…hool（127.0.0.1:PORT）\n";
+    assert!(said.contains(says), "{said}");
+}
+
+#[test]
 fn from_cron_it_is_one_line_and_the_log_is_english() {
     let mut bench = Bench::new(picky());
     bench.write("users.csv", "UserId,Nickname\nu3,王芳\n");

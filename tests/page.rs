@@ -114,6 +114,24 @@ fn the_page_works_in_a_browser_and_asks_nobody_for_anything() {
         "document.documentElement.scrollWidth",
         json!(390),
     );
+    // Nothing is cut off on the smallest, where a code is wider than it. A long cell is clamped
+    // until it is clicked.
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        json!({"width": 320, "height": 568, "deviceScaleFactor": 1, "mobile": true}),
+    );
+    is(
+        &mut browser,
+        "document.querySelectorAll('td code:not(.copy)').forEach(c => c.textContent = 'InvalidParameterValue.'.repeat(3));
+         [...document.querySelectorAll('td')].filter(c => c.getBoundingClientRect().right > 320 || c.scrollWidth > c.clientWidth).length",
+        json!(0),
+    );
+    is(
+        &mut browser,
+        "cell = rows.querySelector('bdi'); cell.textContent = 'long '.repeat(500); getSelection().removeAllRanges();
+         low = cell.offsetHeight; cell.click(); [low < 100, cell.offsetHeight > 100]",
+        json!([true, true]),
+    );
 
     assert_eq!(
         browser.requests,

@@ -38,7 +38,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// When to use colour; NO_COLOR is heeded, too
+    /// When to colour words like "error:" on standard error; NO_COLOR is heeded, too
     #[command(flatten)]
     pub color: colorchoice_clap::Color,
 }

@@ -1,7 +1,7 @@
 //! What is held against a plan before anything is sent: an export that went wrong shows in how
 //! much it would change, in how few rows it has, or in how few it has compared with the last one.
 
-use crate::lang::{Lang, count, thousands};
+use crate::lang::{Lang, thousands};
 use crate::plan::Plan;
 
 /// What the person wants a plan to keep to.
@@ -53,15 +53,12 @@ impl std::fmt::Display for MaxChanges {
     }
 }
 
-/// What a plan does not keep to. Each names number, limit and flag.
+/// What a plan does not keep to. Each names number, limit and flag; in English, for the record, and
+/// [`Lang::retold`] tells it in Chinese.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unguarded {
     /// Too much would change.
-    #[error(
-        "{}, and --max-changes {limit} allows {}{of_held}\nhint: look at what changed in the file; if it is right, give a higher --max-changes this once",
-        count(*.changes, "change"),
-        thousands(*.allowed)
-    )]
+    #[error("{}", too_many(*.changes, *.allowed, .limit, *.held))]
     TooManyChanges {
         /// Changes to be sent.
         changes: u64,
@@ -69,21 +66,26 @@ pub enum Unguarded {
         allowed: u64,
         /// The flag's value.
         limit: String,
-        /// What a share is of.
-        of_held: String,
+        /// Users that a share is of.
+        held: Option<u64>,
     },
     /// Too few rows came in.
-    #[error(
-        "{} in the input, and --min-rows wants {}\nhint: is the export complete?",
-        count(*.rows, "row"),
-        thousands(*.wanted)
-    )]
+    #[error("{}", Lang::En.too_few_rows(Lang::En.rows(*.rows), thousands(*.wanted)))]
     TooFewRows {
         /// Rows in the input.
         rows: u64,
         /// The flag's value.
         wanted: u64,
     },
+}
+
+fn too_many(changes: u64, allowed: u64, limit: &str, held: Option<u64>) -> String {
+    let lang = Lang::En;
+    let (changes, allowed) = (lang.changes(changes), thousands(allowed));
+    match held {
+        Some(held) => lang.too_many_of_held(changes, limit, allowed, lang.users(held)),
+        None => lang.too_many_changes(changes, limit, allowed),
+    }
 }
 
 impl Guards {
@@ -109,12 +111,7 @@ impl Guards {
                 changes,
                 allowed,
                 limit: limit.to_string(),
-                of_held: match limit {
-                    MaxChanges::Number(_) => String::new(),
-                    MaxChanges::Percent(_) => {
-                        format!(" (of {} in the ledger)", count(held, "user"))
-                    }
-                },
+                held: matches!(limit, MaxChanges::Percent(_)).then_some(held),
             });
         }
         Ok(())
@@ -174,6 +171,10 @@ mod tests {
             };
             let found = guards.check_numbers(2_000_000, changes, held);
             let found = found.err().map(|error| error.to_string());
+            if let Some(found) = &found {
+                let told = Lang::Zh.retold(found);
+                assert!(told.contains(" 项变更，而 --max-changes ") && !told.contains("hint"));
+            }
             match (found, says) {
                 (None, None) => {}
                 (Some(found), Some(says)) => assert!(found.starts_with(says), "{found}"),

@@ -4,7 +4,7 @@
 //! not is tried again by the next run.
 //!
 //! **Invariants.** A notice never changes how a run ends and never keeps it for long. It holds
-//! counts, codes and the name of the run, nothing of persons. The URL is in no message.
+//! counts, codes, flags, the names of the run and the machine, nothing of persons. The URL is in no message.
 
 use std::fmt;
 use std::fs;
@@ -120,13 +120,11 @@ pub async fn tell(settings: &Settings, exit: Exit, summary: Option<&Summary>, pr
     if was_bad == (now == Standing::Bad) {
         return;
     }
-    let body = body(to.form, now, exit, summary, settings.lang);
-    let told = match post(&to.url, &body, settings.ca_file.as_deref()).await {
+    let lang = settings.lang;
+    let body = body(to.form, now, exit, summary, &host(), lang);
+    let told = match post(&to.url, &body, settings.ca_file.as_deref(), lang).await {
         Ok(()) => keep(&path, now).map_err(|error| format!("{}: {error}", path.display())),
-        Err(seen) => Err(format!(
-            "the notice to {to} did not arrive: {}",
-            clean(&seen)
-        )),
+        Err(seen) => Err(lang.notice_undelivered(to, clean(&seen))),
     };
     if let Err(told) = told {
         printer.warn(&told);
@@ -138,8 +136,20 @@ fn keep(path: &Path, now: Standing) -> std::io::Result<()> {
     fs::write(path, format!("{}\n", now.name()))
 }
 
-fn body(form: Form, now: Standing, exit: Exit, summary: Option<&Summary>, lang: Lang) -> Value {
-    let text = text(now, exit, summary, lang);
+/// The name of this machine: the group may hear of several.
+fn host() -> String {
+    clean(&rustix::system::uname().nodename().to_string_lossy())
+}
+
+fn body(
+    form: Form,
+    now: Standing,
+    exit: Exit,
+    summary: Option<&Summary>,
+    host: &str,
+    lang: Lang,
+) -> Value {
+    let text = text(now, exit, summary, host, lang);
     match form {
         Form::MsgType => json!({ "msgtype": "text", "text": { "content": text } }),
         Form::Feishu => json!({ "msg_type": "text", "content": { "text": text } }),
@@ -147,6 +157,7 @@ fn body(form: Form, now: Standing, exit: Exit, summary: Option<&Summary>, lang: 
             "schema_version": 1,
             "state": now.name(),
             "exit_code": exit.number(),
+            "host": host,
             "run_id": summary.map(|summary| &summary.run_id),
             "counts": summary.map(|summary| summary.counts),
             "text": text,
@@ -154,30 +165,43 @@ fn body(form: Form, now: Standing, exit: Exit, summary: Option<&Summary>, lang: 
     }
 }
 
-/// What people read. The summary's own message is left out: it may name files.
-fn text(now: Standing, exit: Exit, summary: Option<&Summary>, lang: Lang) -> String {
+/// What people read. Of the summary's own message only what names no files.
+fn text(now: Standing, exit: Exit, summary: Option<&Summary>, host: &str, lang: Lang) -> String {
+    let message = summary.and_then(|summary| summary.message.as_deref());
+    let reason = message.and_then(|message| lang.retold_in_public(message));
+    let reason = reason.as_deref().unwrap_or(exit.meaning(lang));
     let mut lines = vec![match now {
         Standing::Good => lang.recovered().to_owned(),
-        Standing::Bad => lang.needs_person(exit.number(), exit.meaning(lang)),
+        Standing::Bad => lang.needs_person(exit.number(), reason),
     }];
     if let Some(summary) = summary {
         if now == Standing::Bad {
             lines.push(verdict(summary, lang));
         }
-        lines.push(outcomes(&summary.counts, lang));
+        // What was not read can't be told as "no rows".
+        if summary.counts.read > 0 || now == Standing::Good {
+            lines.push(outcomes(&summary.counts, lang));
+        }
         let codes = summary.failures.iter().take(N_CODES);
         lines.extend(
             codes.map(|failures| {
                 format!("{} × {}", thousands(failures.rows), clean(&failures.code))
             }),
         );
-        lines.push(lang.run_named(&summary.run_id));
+        lines.push(lang.run_on(&summary.run_id, host));
+    } else {
+        lines.push(lang.on_host(host));
     }
     lines.join("\n")
 }
 
 /// Posts once, and looks whether it was taken: the chats answer 200 and say no inside.
-async fn post(url: &SecretUrl, body: &Value, ca_file: Option<&Path>) -> Result<(), String> {
+async fn post(
+    url: &SecretUrl,
+    body: &Value,
+    ca_file: Option<&Path>,
+    lang: Lang,
+) -> Result<(), String> {
     let client = url.client(ca_file)?;
     let request = client
         .post(url.url())
@@ -193,7 +217,7 @@ async fn post(url: &SecretUrl, body: &Value, ca_file: Option<&Path>) -> Result<(
     let said: Value = serde_json::from_slice(&text.unwrap_or_default()).unwrap_or_default();
     let codes = ["errcode", "code", "StatusCode"].map(|name| said[name].as_i64().unwrap_or(0));
     match codes.into_iter().find(|code| *code != 0) {
-        Some(code) => Err(format!("refused with code {code}")),
+        Some(code) => Err(lang.refused_with(code)),
         None => Ok(()),
     }
 }
@@ -259,14 +283,22 @@ mod tests {
     #[test]
     fn a_notice_says_what_happened_and_names_nobody() {
         let summary = sample();
-        let in_words = |lang| text(Standing::Bad, Exit::StoppedEarly, Some(&summary), lang);
+        let in_words = |lang| {
+            text(
+                Standing::Bad,
+                Exit::StoppedEarly,
+                Some(&summary),
+                "sync-1",
+                lang,
+            )
+        };
         assert_eq!(
             in_words(Lang::En),
             "lcic-sync: a person is needed (exit 5: stopped early or in doubt; the same command goes on)\n\
              Stopped: the service accepted nothing for too long\n\
              200 rows: 120 applied, 30 unchanged, 2 failed, 2 invalid, 3 superseded, 1 unknown, 42 pending\n\
              2 × ResourceNotFound.User\n1 × no UserId\n1 × no answer\n\
-             run 20260301T020000Z-k3xq"
+             run 20260301T020000Z-k3xq on sync-1"
         );
         assert_eq!(
             in_words(Lang::Zh),
@@ -274,9 +306,18 @@ mod tests {
              已停止：服务端长时间未接受任何请求\n\
              200 行：已更新 120，无变化 30，失败 2，无效 2，被覆盖 3，结果未知 1，未处理 42\n\
              2 × ResourceNotFound.User\n1 × no UserId\n1 × no answer\n\
-             运行 20260301T020000Z-k3xq"
+             运行 20260301T020000Z-k3xq（主机 sync-1）"
         );
-        let body = |form| body(form, Standing::Good, Exit::Done, Some(&summary), Lang::En);
+        let body = |form| {
+            body(
+                form,
+                Standing::Good,
+                Exit::Done,
+                Some(&summary),
+                "sync-1",
+                Lang::En,
+            )
+        };
         assert!(
             body(Form::MsgType)["text"]["content"]
                 .as_str()
@@ -291,5 +332,40 @@ mod tests {
         );
         assert_eq!(body(Form::Json)["state"], "good");
         assert_eq!(body(Form::Json)["counts"]["read"], 200);
+        assert_eq!(body(Form::Json)["host"], "sync-1");
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_its_reason_unless_that_names_files() {
+        let refused = |message: String| Summary {
+            counts: Default::default(),
+            failures: Vec::new(),
+            stopped_by: Some("refused".into()),
+            exit_code: 4,
+            message: Some(message),
+            ..sample()
+        };
+        let told = |message, lang| {
+            let summary = refused(message);
+            text(Standing::Bad, Exit::Refused, Some(&summary), "sync-1", lang)
+        };
+        let guarded = Lang::En.too_many_changes("60 changes", "59", "59");
+        assert_eq!(
+            told(guarded.clone(), Lang::En),
+            "lcic-sync: a person is needed (exit 4: 60 changes, and --max-changes 59 allows 59)\n\
+             Refused before anything was sent\nrun 20260301T020000Z-k3xq on sync-1"
+        );
+        assert_eq!(
+            told(guarded, Lang::Zh),
+            "lcic-sync：需要人工处理（退出码 4：60 项变更，而 --max-changes 59 只允许 59 项）\n\
+             已拒绝执行，未发送任何请求\n运行 20260301T020000Z-k3xq（主机 sync-1）"
+        );
+        let others = Lang::En.other_account("/home/wang/ledger", "AKID…1 at h", "AKID…2 at h");
+        for message in [others, "/home/wang/users.csv: not found".into()] {
+            for lang in Lang::ALL {
+                let told = told(message.clone(), lang);
+                assert!(!told.contains("wang") && !told.contains("AKID"), "{told}");
+            }
+        }
     }
 }

@@ -31,7 +31,7 @@ impl Ping {
         let to = settings.unattended.ping_url.as_ref()?;
         let client = to
             .client(settings.ca_file.as_deref())
-            .map_err(|error| printer.warn(&format!("no pings: {error}")))
+            .map_err(|error| printer.warn(&printer.lang().no_pings(error)))
             .ok()?;
         let url = to.url();
         let rid = rid(rand::random());
@@ -59,10 +59,11 @@ impl Ping {
         let body = format!("exit {number}: {}{body}\n", exit.meaning(Lang::En));
         let url = with(&self.url, &number.to_string(), &self.rid);
         let ended = send(self.client, url, body).await;
-        for (which, told) in [("start", told), ("end", ended)] {
-            if let Err(seen) = told {
-                printer.warn(&format!("the ping of the {which} did not arrive: {seen}"));
-            }
+        let lang = printer.lang();
+        let start = told.err().map(|seen| lang.start_undelivered(seen));
+        let end = ended.err().map(|seen| lang.end_undelivered(seen));
+        for warning in [start, end].into_iter().flatten() {
+            printer.warn(&warning);
         }
     }
 }

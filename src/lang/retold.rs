@@ -5,7 +5,7 @@
 use super::{Lang, NOUNS, input, run};
 
 /// The sentences that may be on record.
-const RECORDED: [&str; 10] = [
+const RECORDED: [&str; 14] = [
     "by_signal",
     "same_refusal",
     "not_recorded",
@@ -16,6 +16,18 @@ const RECORDED: [&str; 10] = [
     "no_new_call",
     "window_is_over",
     "run_did_not_end",
+    "too_many_changes",
+    "too_many_of_held",
+    "too_few_rows",
+    "other_account",
+];
+/// Those of them that a chat group may read: they name no file and no account.
+const PUBLIC: [&str; 5] = [
+    "no_new_call",
+    "window_is_over",
+    "too_many_changes",
+    "too_many_of_held",
+    "too_few_rows",
 ];
 
 impl Lang {
@@ -24,11 +36,33 @@ impl Lang {
         if self == Self::En {
             return recorded.to_owned();
         }
-        let sentences = run::ALL.iter();
-        let mut sentences = sentences.filter(|entry| RECORDED.contains(&entry.name));
-        let retold = sentences.find_map(|entry| refilled(entry.texts, recorded));
+        let (_, retold) = sentence(recorded).unzip();
         retold.unwrap_or_else(|| recorded.to_owned())
     }
+
+    /// The first line of a reason as it is on record, in this language, if it is one of ours that
+    /// names neither files nor accounts.
+    pub fn retold_in_public(self, recorded: &str) -> Option<String> {
+        let (name, _) = sentence(recorded)?;
+        let is_public = PUBLIC.contains(&name);
+        let retold = is_public.then(|| self.retold(recorded))?;
+        Some(retold.lines().next()?.to_owned())
+    }
+
+    /// An account as it is on record, like `AKID…1234 at HOST`.
+    pub fn account_retold(self, recorded: &str) -> String {
+        match recorded.rsplit_once(" at ") {
+            Some((label, host)) => self.account_at(label, host),
+            None => recorded.to_owned(),
+        }
+    }
+}
+
+/// The name of the sentence that is on record, and what it says in Chinese.
+fn sentence(recorded: &str) -> Option<(&'static str, String)> {
+    let sentences = run::ALL.iter();
+    let mut sentences = sentences.filter(|entry| RECORDED.contains(&entry.name));
+    sentences.find_map(|entry| Some((entry.name, refilled(entry.texts, recorded)?)))
 }
 
 /// The text in the second of two templates, if the first one made it.
@@ -42,7 +76,11 @@ fn refilled([english, chinese]: [&str; 2], text: &str) -> Option<String> {
             "" => rest.len(),
             literal => rest.find(literal)?,
         };
-        retold = retold.replace(&format!("{{{name}}}"), &value(&rest[..end]));
+        let value = match name {
+            "pinned" | "found" => Lang::Zh.account_retold(&rest[..end]),
+            _ => value(&rest[..end]),
+        };
+        retold = retold.replace(&format!("{{{name}}}"), &value);
         rest = &rest[end + literal.len()..];
     }
     rest.is_empty().then_some(retold)

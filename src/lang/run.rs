@@ -57,6 +57,7 @@ messages! {
         "已停止：有一行与先前读取时不同";
     stopped_by_input() "Stopped: the input could not be read to its end" "已停止：输入未能读到末尾";
     stopped_by_time() "Stopped because its time is up" "时间已到，停止运行";
+    too_late() "Nothing was sent: the time for it is over" "已过截止时间，本次未发送任何请求";
     stopped_by_limit() "Stopped at the limit, as wished" "已达到 --limit，按要求停止";
     stopped_early() "Stopped early" "提前停止";
     that_is(explained) "that is: {explained}" "即：{explained}";
@@ -75,6 +76,19 @@ messages! {
         "can't verify: {fault}; the canary was accepted, beyond it nothing was sent\nhint: reading back needs the permission for lcic:DescribeUser"
         "无法验证：{fault}；灰度变更已被接受，灰度范围之外没有发送\n提示：回读需要 lcic:DescribeUser 权限";
     no_new_call(until) "no new call after {until}" "{until} 之后不再发起请求";
+    too_many_changes(changes, limit, allowed)
+        "{changes}, and --max-changes {limit} allows {allowed}\nhint: look at what changed in the file; if it is right, give a higher --max-changes this once"
+        "{changes}，而 --max-changes {limit} 只允许 {allowed} 项\n提示：请查看文件中变更了什么；如果确实无误，请在本次运行中调高 --max-changes";
+    too_many_of_held(changes, limit, allowed, users)
+        "{changes}, and --max-changes {limit} allows {allowed} (of {users} in the ledger)\nhint: look at what changed in the file; if it is right, give a higher --max-changes this once"
+        "{changes}，而 --max-changes {limit} 只允许 {allowed} 项（台账中共 {users}）\n提示：请查看文件中变更了什么；如果确实无误，请在本次运行中调高 --max-changes";
+    too_few_rows(rows, wanted)
+        "{rows} in the input, and --min-rows wants {wanted}\nhint: is the export complete?"
+        "输入中有 {rows}，而 --min-rows 要求至少 {wanted} 行\n提示：导出是否完整？";
+    other_account(path, pinned, found)
+        "ledger {path}: belongs to {pinned}, and this run would act for {found}\nhint: each account has its own ledger: choose another --state-dir\nhint: if it is the same account with a new key, say so with: lcic-sync ledger adopt"
+        "台账 {path} 属于 {pinned}，而本次运行的账号是 {found}\n提示：每个账号使用各自的台账：请指定另一个 --state-dir\n提示：如果是同一账号换了新密钥，请执行 lcic-sync ledger adopt";
+    account_at(label, host) "{label} at {host}" "{label}（{host}）";
     run_did_not_end()
         "the run did not end; this was written by the next one, and counts those calls that results.csv tells of"
         "该运行没有正常结束；本报告由下次运行补写，只统计 results.csv 中有记录的请求";
@@ -131,6 +145,13 @@ messages! {
     needs_person(number, meaning) "lcic-sync: a person is needed (exit {number}: {meaning})"
         "lcic-sync：需要人工处理（退出码 {number}：{meaning}）";
     run_named(run) "run {run}" "运行 {run}";
+    run_on(run, host) "run {run} on {host}" "运行 {run}（主机 {host}）";
+    on_host(host) "on {host}" "主机 {host}";
+    notice_undelivered(to, seen) "the notice to {to} did not arrive: {seen}" "通知未能送达 {to}：{seen}";
+    refused_with(code) "refused with code {code}" "被拒绝，代码 {code}";
+    no_pings(seen) "no pings: {seen}" "无法通知监控服务：{seen}";
+    start_undelivered(seen) "the ping of the start did not arrive: {seen}" "未能将开始通知监控服务：{seen}";
+    end_undelivered(seen) "the ping of the end did not arrive: {seen}" "未能将结束通知监控服务：{seen}";
 
     // What is about to happen.
     settings_from(file) "settings from {file}" "配置文件：{file}";
@@ -150,7 +171,7 @@ messages! {
         "{users}自先前的运行以来结果未知，本次输入未包含，维持原状";
     known_limit(limit) "the service lately allowed {limit} calls a second: beginning there"
         "服务端近期每秒只允许 {limit} 次请求，将从该速率开始";
-    window_is_over(next) "the next such time is {next}, more than 12 h away" "下一个这样的时刻是 {next}，还有 12 小时以上";
+    window_is_over(next) "the next such time is {next}, more than 12 h away" "距下一个截止时间 {next} 还有 12 小时以上";
     would_send_nothing(why) "apply would send nothing now: {why}" "现在执行 apply 不会发送任何请求：{why}";
     fits_before(fit, all, until) "{fit} of {all} fit before {until}, the next run goes on"
         "{until} 之前来得及发送 {fit} 项（共 {all} 项），其余由下次运行继续";

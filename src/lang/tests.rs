@@ -75,7 +75,7 @@ const ENGLISH: &str = "lcic-sync LCIC Excel UTF-8 GBK ASCII TAB ID IP URL UserId
     DescribeUser tccli apply plan check explain simulate CODE failures.csv results.csv http https \
     http:// https:// https://cdn.example.com/a/17.png XX --ca-file --encoding --allow --excel-text \
     --clear-token --encode-urls --on-duplicate --fix --limit --all --show --min-rows --max-attempts \
-    cells PowerShell CSV TYPE NO-VALUE SQL stray-quotes \
+    --max-changes --state-dir cells PowerShell CSV TYPE NO-VALUE SQL stray-quotes ledger adopt \
     --max-outage error precision-lost null-word many-lines lost-characters pending failed unknown";
 
 #[test]

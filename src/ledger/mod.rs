@@ -71,9 +71,7 @@ pub enum LedgerError {
         found: String,
     },
     /// Another account's (rule T8).
-    #[error(
-        "ledger {path}: belongs to {pinned}, and this run would act for {found}\nhint: each account has its own ledger: choose another --state-dir\nhint: if it is the same account with a new key, say so with: lcic-sync ledger adopt"
-    )]
+    #[error("{}", crate::lang::Lang::En.other_account(.path.display(), .pinned, .found))]
     OtherAccount {
         /// Which file.
         path: PathBuf,

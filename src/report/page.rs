@@ -206,13 +206,15 @@ fn facts(summary: &Summary, lang: Lang) -> Vec<(&'static str, String)> {
         ["-"] => lang.standard_input().to_owned(),
         _ => input.join(", "),
     };
+    let account = summary.account.as_deref().unwrap_or_default();
+    let account = lang.account_retold(account);
     let ledger = summary.ledger.path.to_string_lossy().into_owned();
     vec![
         (lang.input(), input),
         (lang.began(), time(summary.started_at)),
         (lang.ended(), time(summary.ended_at)),
         (lang.service(), summary.endpoint.clone()),
-        (lang.account(), summary.account.clone().unwrap_or_default()),
+        (lang.account(), account),
         (lang.ledger(), ledger),
         (lang.exit_code(), summary.exit_code.to_string()),
     ]

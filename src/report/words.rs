@@ -216,6 +216,7 @@ impl Words<'_> {
             (Some("input-changed"), _) => lang.stopped_by_changed_input(),
             (Some("input-unreadable"), _) => lang.stopped_by_input(),
             (Some("time"), 0 | 3) => return None,
+            (Some("time"), _) if self.summary.counts.read == 0 => lang.too_late(),
             (Some("time"), _) => lang.stopped_by_time(),
             (Some("limit"), _) => lang.stopped_by_limit(),
             (Some(_), _) => lang.stopped_early(),

@@ -76,7 +76,7 @@ fn a_time_of_day_is_local_and_one_that_has_passed_sends_nothing() {
     assert!(
         passed
             .stderr
-            .contains("Stopped because its time is up\n  the next such time is ")
+            .contains("Nothing was sent: the time for it is over\n  the next such time is ")
     );
     assert!(
         passed.stderr.contains("+05:45, more than 12 h away\n"),

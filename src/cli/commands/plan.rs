@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use chrono::{Local, SecondsFormat, Utc};
 use clap::Args;
 use serde::Serialize;
@@ -194,7 +194,7 @@ pub async fn run(
     if guarded.is_err() {
         planned.exit_code = Exit::Refused.number();
     }
-    let guarded = guarded.map_err(|error| refused(error.into()));
+    let guarded = guarded.map_err(|error| refused(anyhow!(lang.retold(&error.to_string()))));
     let exit = Exit::from_number(planned.exit_code).expect("it is the number of one");
     if settings.json {
         let json = serde_json::to_string_pretty(&planned).expect("texts and numbers");
@@ -270,7 +270,7 @@ impl Planned {
         let (lang, path) = (settings.lang, self.ledger.path.display());
         lines.push(match (&self.account, self.ledger.new) {
             (_, true) => lang.no_ledger(path),
-            (Some(account), false) => lang.ledger_of(path, account),
+            (Some(account), false) => lang.ledger_of(path, lang.account_retold(account)),
             (None, false) => lang.ledger_unused(path),
         });
         if let Some(run_id) = &self.run_without_end {

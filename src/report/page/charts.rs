@@ -160,7 +160,11 @@ fn draw_throughput(
     let peak = stacks.iter().map(|stack| stack[3]).fold(0.0, f64::max);
     // Of a killed run nobody knows it.
     let shows_rate = rate > 0.0;
-    let top = if shows_rate { peak.max(rate) } else { peak.max(1.0) } * 1.15;
+    let top = if shows_rate {
+        peak.max(rate)
+    } else {
+        peak.max(1.0)
+    } * 1.15;
     let end = slice_s * stacks.len().max(1) as f64;
     let step = time_step(end, screen.labels());
     let ticks: Vec<f64> = (0..)
@@ -173,9 +177,9 @@ fn draw_throughput(
         Rectangle::new([(left, from), (right, to)], colour.filled())
     };
     let bands = outages(timeline).into_iter();
-    chart.draw_series(bands.map(|band| {
-        Rectangle::new([(band.start, 0.0), (band.end, top)], OUTAGE.filled())
-    }))?;
+    chart.draw_series(
+        bands.map(|band| Rectangle::new([(band.start, 0.0), (band.end, top)], OUTAGE.filled())),
+    )?;
     draw_grid(&mut chart, lang)?;
     for (level, colour) in [ACCEPTED, REFUSED, THROTTLED, FAILED]
         .into_iter()
@@ -328,6 +332,16 @@ mod tests {
         }
         let bands = outages(&timeline);
         assert_eq!(bands, [18.0..20.0, 20.0..30.0, 30.0..33.5, 50.0..51.0]);
+    }
+
+    #[test]
+    fn answers_below_the_axis_are_drawn_on_it() {
+        let mut at_once = Timeline::default();
+        at_once.latency[0] = 3;
+        let mut soon = Timeline::default();
+        soon.latency[1] = 3;
+        let [at_once, soon] = [at_once, soon].map(|of| latency(&of, Screen::Wide, Lang::En));
+        assert_eq!(at_once, soon);
     }
 
     #[test]

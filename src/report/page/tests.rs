@@ -151,3 +151,47 @@ fn a_page_in_chinese_has_no_english_but_codes() {
     let english: Vec<&&str> = words.difference(&known).collect();
     assert_eq!(english, [&""; 0]);
 }
+
+#[test]
+fn a_killed_run_says_where_its_rows_in_doubt_are_and_draws_no_limit() {
+    let mut summary = sample();
+    summary.stopped_by = Some("killed".into());
+    (summary.counts.failed, summary.counts.invalid) = (0, 0);
+    summary.pace.rate = 0.0;
+    let page = page_of(&summary, HEADER, Some(&sample_timeline()));
+    assert!(page.contains("The rows in doubt are not in failures.csv"));
+    assert!(!page.contains("<p>None.</p>") && !page.contains("key quota"));
+    summary.stopped_by = Some("outage".into());
+    summary.pace.rate = 20.0;
+    let row = "u1,N,A,unknown,no answer,m,id-1,f.csv,1,r,t\n";
+    let page = page_of(
+        &summary,
+        &format!("{HEADER}{row}"),
+        Some(&sample_timeline()),
+    );
+    assert!(page.contains("key quota"));
+    assert!(page.contains("<p>Rows whose outcome is unknown need no mending: "));
+}
+
+#[test]
+fn the_verdict_stands_once() {
+    let page = page(HEADER, None);
+    let verdict = "Stopped: the service accepted nothing for too long";
+    assert_eq!(page.matches(verdict).count(), 2, "title and heading");
+    // What stopped it is still told.
+    let reason = sample().message.unwrap();
+    assert!(page.contains(&reason), "{reason}");
+}
+
+#[test]
+fn a_search_among_some_of_the_rows_says_so() {
+    let row = "u1,N,A,failed,ResourceNotFound.User,m,id-1,f.csv,1,r,t\n";
+    let mut summary = sample();
+    let rows = format!("{HEADER}{row}");
+    let page = page_in(Lang::Zh, &summary, &rows, None);
+    assert!(page.contains("在显示的 {all} 行中找到 {shown} 行；其余请在 failures.csv 中查找"));
+    (summary.counts.failed, summary.counts.invalid) = (1, 0);
+    summary.counts.unknown = 0;
+    let page = page_in(Lang::Zh, &summary, &rows, None);
+    assert!(page.contains("\"{shown} / {all} 行\""));
+}
