@@ -71,7 +71,9 @@ pub enum LedgerError {
         found: String,
     },
     /// Another account's (rule T8).
-    #[error("{}", crate::lang::Lang::En.other_account(.path.display(), .pinned, .found))]
+    #[error(
+        "ledger {path}: belongs to {pinned}, and this run would act for {found}\nhint: each account has its own ledger: choose another --state-dir\nhint: if it is the same account with a new key, say so with: lcic-sync ledger adopt"
+    )]
     OtherAccount {
         /// Which file.
         path: PathBuf,
