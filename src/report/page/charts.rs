@@ -335,6 +335,16 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_is_drawn_however_far_above_it_lies() {
+        let mut timeline = Timeline::default();
+        timeline.slices.push(Slice::default());
+        for (rate, is_drawn) in [(0.0, false), (20.0, true), (1_000_000.0, true)] {
+            let chart = throughput(&timeline, rate, Screen::Wide, Lang::En);
+            assert_eq!(chart.contains("stroke=\"#5A6472\""), is_drawn, "{rate}");
+        }
+    }
+
+    #[test]
     fn answers_below_the_axis_are_drawn_on_it() {
         let mut at_once = Timeline::default();
         at_once.latency[0] = 3;
