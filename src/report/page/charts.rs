@@ -326,9 +326,10 @@ mod tests {
         let mut timeline = Timeline::default();
         timeline.slice_s = 10;
         for outage_ms in [0, 2_000, 10_000, 3_500, 0, 1_000] {
-            let mut slice = Slice::default();
-            slice.outage_ms = outage_ms;
-            timeline.slices.push(slice);
+            timeline.slices.push(Slice {
+                outage_ms,
+                ..Slice::default()
+            });
         }
         let bands = outages(&timeline);
         assert_eq!(bands, [18.0..20.0, 20.0..30.0, 30.0..33.5, 50.0..51.0]);
