@@ -30,8 +30,8 @@ pub struct Limits {
 
 impl Limits {
     /// The runway that fits a pace: a second's worth, so that the record can commit in large
-    /// groups where the pace is high, and a kill leaves little in doubt where it is not. Beyond
-    /// 8,192 a commit gets no cheaper by call (BENCHMARKS.md).
+    /// groups where the pace is high, and a kill leaves little in doubt where it is not. Of
+    /// more than 8,192 a commit would not get cheaper (BENCHMARKS.md).
     pub fn runway_at(rate: Rate) -> usize {
         (rate.get().ceil() as usize).clamp(16, 8192)
     }

@@ -279,6 +279,21 @@ impl Header {
         }
     }
 
+    /// Where a column stands.
+    pub fn place(&self, column: Column) -> Option<usize> {
+        match column {
+            Column::UserId => Some(self.user),
+            Column::Nickname => self.nickname,
+            Column::Avatar => self.avatar,
+        }
+    }
+
+    /// What the column at this place means, if it matters.
+    pub fn at(&self, place: usize) -> Option<Column> {
+        let mut all = Column::ALL.into_iter();
+        all.find(|column| self.place(*column) == Some(place))
+    }
+
     /// What a record is, by its cells. Two that name different columns make a header: an id and a
     /// nickname that both do belong to nobody.
     pub fn likeness<'r>(&self, cell: impl Fn(usize) -> Option<&'r [u8]>) -> Likeness {
@@ -319,12 +334,10 @@ impl Header {
         }
         let mut aliases = ALIASES.iter();
         let (column, _) = aliases.find(|(_, names)| names.iter().any(|name| is_it(name)))?;
-        let place = match column {
-            Column::UserId => Some(self.user),
-            Column::Nickname => self.nickname,
-            Column::Avatar => self.avatar,
-        };
-        Some(place.map_or(Meaning::Missing(*column), Meaning::Place))
+        Some(
+            self.place(*column)
+                .map_or(Meaning::Missing(*column), Meaning::Place),
+        )
     }
 }
 

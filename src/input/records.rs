@@ -339,15 +339,15 @@ impl Records {
         let (blank, content) = raw.split_at(lead);
         let line = self.line + line_ends(blank, &mut self.after_cr);
         let offset = self.offset + (self.from + lead) as u64;
+        let quotes = Quotes::of(content, self.layout.delimiter);
         // Only at the end of the file can a quote still be open.
-        if at_end && let Some(quote) = open_quote(content, self.layout.delimiter) {
+        if let Some(quote) = quotes.open.filter(|_| at_end) {
             let line = line + line_ends(&content[..quote], &mut false);
             return Err(RecordError::OpenQuote { line });
         }
         if !content.is_empty() {
             self.after_cr = false;
         }
-        let stray_quote = stray_quote(content, self.layout.delimiter);
         let n_ends = line_ends(content, &mut self.after_cr);
         self.line = line
             + if self.layout.is_sheet {
@@ -356,7 +356,7 @@ impl Records {
                 n_ends
             };
         self.from = self.fed;
-        Ok((line, offset, stray_quote))
+        Ok((line, offset, quotes.stray))
     }
 
     fn too_long(&mut self) -> RecordError {
@@ -413,45 +413,39 @@ fn line_ends(bytes: &[u8], after_cr: &mut bool) -> u64 {
     ends
 }
 
-/// Where the quote stands that is still open at the end of `record`, by csv-core's own rules: a
-/// quote opens only at the beginning of a cell, and two of them within are one.
-fn open_quote(record: &[u8], delimiter: u8) -> Option<usize> {
-    let mut opened = None;
-    let mut cell_begins = true;
-    let mut bytes = record.iter().enumerate().peekable();
-    while let Some((at, byte)) = bytes.next() {
-        match (opened, byte) {
-            (Some(_), b'"') => {
-                if bytes.next_if(|(_, next)| **next == b'"').is_none() {
-                    opened = None;
-                }
-                cell_begins = false;
-            }
-            (Some(_), _) => {}
-            (None, b'"') if cell_begins => opened = Some(at),
-            (None, byte) if *byte == delimiter => cell_begins = true,
-            (None, _) => cell_begins = false,
-        }
-    }
-    opened
+/// What is odd about the quotes of a record, by csv-core's own rules: a quote opens only at the
+/// beginning of a cell, two of them within are one, and behind the one that closes they are text.
+#[derive(Debug, Default)]
+struct Quotes {
+    /// Where the one stands that is still open at the end.
+    open: Option<usize>,
+    /// The first cell in which text stands behind the one that closes it.
+    stray: Option<usize>,
 }
 
-/// The first cell of `record` in which something stands behind a closed quote.
-fn stray_quote(record: &[u8], delimiter: u8) -> Option<usize> {
-    let mut rest = record;
-    for cell in 0.. {
-        if let Some(quoted) = rest.strip_prefix(b"\"") {
-            rest = behind_quote(quoted)?;
-            match rest.first()? {
-                b'\r' | b'\n' => return None,
-                byte if *byte == delimiter => rest = &rest[1..],
-                _ => return Some(cell),
+impl Quotes {
+    fn of(record: &[u8], delimiter: u8) -> Self {
+        let mut quotes = Self::default();
+        let mut rest = record;
+        for cell in 0.. {
+            if let Some(quoted) = rest.strip_prefix(b"\"") {
+                let Some(behind) = behind_quote(quoted) else {
+                    quotes.open = Some(record.len() - rest.len());
+                    break;
+                };
+                let is_end = |byte: &u8| *byte == delimiter || matches!(byte, b'\r' | b'\n');
+                if behind.first().is_some_and(|byte| !is_end(byte)) {
+                    quotes.stray.get_or_insert(cell);
+                }
+                rest = behind;
             }
-        } else {
-            rest = &rest[memchr::memchr(delimiter, rest)? + 1..];
+            let Some(end) = memchr::memchr(delimiter, rest) else {
+                break;
+            };
+            rest = &rest[end + 1..];
         }
+        quotes
     }
-    None
 }
 
 /// What follows the quote that closes the one before `rest`; two of them within are one.

@@ -157,7 +157,7 @@ impl<'r> Row<'r> {
                 return Err(Reason::NoUser);
             }
             id::id(user, source.habits, census, &mut hits);
-            if let Some(column) = record.stray_quote.and_then(|at| source.column(at)) {
+            if let Some(column) = record.stray_quote.and_then(|at| header.at(at)) {
                 hits.add(Lint::StrayQuotes, column);
             }
             if record.n_lines > MOST_LINES || swallows(record, source) {
@@ -200,26 +200,9 @@ impl<'r> Row<'r> {
     }
 }
 
-impl Source {
-    /// What the column at this place means, if it matters.
-    fn column(&self, at: usize) -> Option<Column> {
-        let mut all = Column::ALL.into_iter();
-        all.find(|column| self.place(*column) == Some(at))
-    }
-
-    /// The column of a record.
-    pub fn place(&self, column: Column) -> Option<usize> {
-        match column {
-            Column::UserId => Some(self.header.user),
-            Column::Nickname => self.header.nickname,
-            Column::Avatar => self.header.avatar,
-        }
-    }
-}
-
 /// The character that a finding is about.
 pub fn mark(source: &Source, record: &Record<'_>, lint: Lint, column: Column) -> Option<char> {
-    let cell = record.cell(source.place(column)?)?;
+    let cell = record.cell(source.header.place(column)?)?;
     lint.mark(std::str::from_utf8(cell).ok()?.trim())
 }
 
@@ -253,8 +236,10 @@ fn swallows(record: &Record<'_>, source: &Source) -> bool {
     let header = &source.header;
     (0..record.len()).any(|at| {
         let cell = record.cell(at).unwrap_or_default();
-        let matters = [Some(header.user), header.nickname, header.avatar].contains(&Some(at));
-        let enough = if matters { 1 } else { header.width - 1 };
+        let enough = match header.at(at) {
+            Some(_) => 1,
+            None => header.width - 1,
+        };
         let mut lines = cell.split(|byte| matches!(byte, b'\r' | b'\n'));
         let n_delimiters = |line: &[u8]| memchr::memchr_iter(source.layout.delimiter, line).count();
         memchr::memchr2(b'\r', b'\n', cell).is_some()

@@ -359,7 +359,7 @@ impl Survey {
             };
             self.findings.add(kind, || {
                 let cell = column.filter(|_| shows_cells);
-                let cell = cell.and_then(|column| record.cell(source.place(column)?));
+                let cell = cell.and_then(|column| record.cell(source.header.place(column)?));
                 Finding {
                     at,
                     message: reason.in_words(source.rules.lang),

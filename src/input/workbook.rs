@@ -18,6 +18,7 @@ use zip::ZipArchive;
 
 use super::header::Header;
 use super::lint::NO_VALUE;
+use super::lint::id::all_digits;
 use super::records::MAX_RECORD;
 use super::rules::Rules;
 
@@ -114,20 +115,19 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
     let names = book.sheet_names();
     let found = || names.iter().map(|name| format!("{name:?}")).collect();
     let wanted = match &rules.sheet {
-        Some(wanted) => names.iter().find(|name| *name == wanted).cloned(),
-        None => match only_sheet(&mut book)? {
-            Ok(sheet) => sheet,
-            Err(why) => {
-                let found = found();
-                return Err(WorkbookError::WhichSheet { why, found });
-            }
+        Some(wanted) => match names.contains(wanted) {
+            true => Ok(wanted.clone()),
+            false => Err(WorkbookError::NoSheet {
+                wanted: wanted.clone(),
+                found: found(),
+            }),
         },
+        None => only_sheet(&mut book)?.map_err(|why| WorkbookError::WhichSheet {
+            why,
+            found: found(),
+        }),
     };
-    let Some(sheet) = wanted else {
-        let wanted = rules.sheet.clone().unwrap_or_default();
-        let found = found();
-        return Err(WorkbookError::NoSheet { wanted, found });
-    };
+    let sheet = wanted?;
     // Whether there are texts among the ids is known at the end only.
     let learned = learn(&mut book, &sheet, rules)?;
     let (ids, lang) = (learned.ids, rules.lang);
@@ -140,10 +140,6 @@ pub fn to_csv(file: &File, rules: &Rules, to: &mut impl Write) -> Result<String,
         1 => lang.sheet(format!("{sheet:?}"), ids),
         n => lang.sheet_of_several(format!("{sheet:?}"), n, ids),
     })
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What the ids of a sheet are.
@@ -192,7 +188,7 @@ fn learn(
             match cell.value {
                 DataRef::Int(_) | DataRef::Float(_) => learned.ids.numbers = true,
                 // `T001` among numbers says nothing of zeros that they may have lost; `00123` does.
-                DataRef::String(_) | DataRef::SharedString(_) if is_number(text.trim()) => {
+                DataRef::String(_) | DataRef::SharedString(_) if all_digits(text.trim()) => {
                     learned.ids.texts = true;
                 }
                 _ => {}
@@ -238,13 +234,13 @@ fn copy(
 /// The only visible sheet with something in it; or why it is not clear which is meant.
 fn only_sheet(
     book: &mut Xlsx<BufReader<&File>>,
-) -> Result<Result<Option<String>, &'static str>, XlsxError> {
+) -> Result<Result<String, &'static str>, XlsxError> {
     let sheets = book.sheets_metadata().to_vec();
     let is_visible = |sheet: &calamine::Sheet| sheet.visible == SheetVisible::Visible;
     if sheets.first().is_some_and(|first| !is_visible(first)) {
         return Ok(Err("the first sheet is hidden"));
     }
-    let mut filled = Vec::new();
+    let mut filled: Vec<&str> = Vec::new();
     for sheet in sheets.iter().filter(|sheet| is_visible(sheet)) {
         if sheet.typ != SheetType::WorkSheet {
             continue;
@@ -252,14 +248,16 @@ fn only_sheet(
         let mut cells = book.worksheet_cells_reader(&sheet.name)?;
         while let Some(cell) = cells.next_cell()? {
             if !matches!(cell.get_value(), DataRef::Empty) {
-                filled.push(sheet.name.clone());
+                filled.push(&sheet.name);
                 break;
             }
         }
     }
-    Ok(match filled.len() {
-        0 => Ok(sheets.first().map(|first| first.name.clone())),
-        1 => Ok(filled.pop()),
+    let first = sheets.first().map(|first| first.name.as_str());
+    Ok(match (&filled[..], first) {
+        ([only], _) => Ok((*only).to_owned()),
+        ([], Some(first)) => Ok(first.to_owned()),
+        ([], None) => Err("there is no sheet"),
         _ => Err("several sheets have something in them"),
     })
 }
@@ -357,11 +355,8 @@ impl<'s, W: Write> Sheet<'s, W> {
 
     /// Whether a column is read for what it says.
     fn matters(&self, column: u32) -> bool {
-        let Some(header) = &self.header else {
-            return false;
-        };
-        let ours = [Some(header.user), header.nickname, header.avatar];
-        ours.contains(&Some(column as usize))
+        let header = self.header.as_ref();
+        header.is_some_and(|header| header.at(column as usize).is_some())
     }
 
     /// Puts a cell into the row.

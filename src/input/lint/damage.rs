@@ -106,7 +106,8 @@ pub fn is_latin_mojibake(text: &str) -> bool {
     is_utf8 || is_gbk || undone(&unbroken).chars().any(is_chinese)
 }
 
-fn is_chinese(c: char) -> bool {
+/// One of the hanzi that nearly all names are made of.
+pub fn is_chinese(c: char) -> bool {
     ('\u{4E00}'..='\u{9FFF}').contains(&c)
 }
 

@@ -2,6 +2,7 @@
 //! so what a file's ids usually look like is learned from the file, in constant memory.
 
 use super::class::{DASH, DIGIT, HIGH, LETTER, SUSPECT};
+use super::damage::is_chinese;
 use super::{Hits, Lint, any, classes, is_full_width};
 use crate::input::rules::Column;
 use crate::lang::Lang;
@@ -91,7 +92,8 @@ fn is_formatted(text: &str) -> bool {
     all_digits(whole) && (is_whole || (text.contains(',') && are_thousands()))
 }
 
-fn all_digits(text: &str) -> bool {
+/// Whether it is a number, as far as its characters tell.
+pub fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -145,6 +147,14 @@ fn ends_in_zeros(digits: &str) -> bool {
     const KEPT: usize = 15;
     let lost = digits.as_bytes().get(KEPT..).unwrap_or_default();
     !lost.is_empty() && lost.iter().all(|digit| *digit == b'0')
+}
+
+/// Whether a number is put together of bits, the last twelve of them a counter at 0, as those ids are
+/// that begin with a time: they end in zeros far more often than by chance, and nothing was lost.
+fn is_of_bits(digits: &str) -> bool {
+    digits
+        .parse()
+        .is_ok_and(|id: u128| id.is_multiple_of(1 << 12))
 }
 
 /// What the ids of a file look like, in 4 KB.
@@ -262,11 +272,11 @@ impl Census {
         shape.0 += 1;
         self.ids += 1;
         self.dates += u64::from(is_date);
-        if classes & HIGH != 0 && text.chars().all(|c| ('\u{4E00}'..='\u{9FFF}').contains(&c)) {
+        if classes & HIGH != 0 && text.chars().all(is_chinese) {
             self.names += 1;
             self.first_name.get_or_insert(row);
         }
-        self.zeros += u64::from(ends_in_zeros);
+        self.zeros += u64::from(ends_in_zeros && !is_of_bits(text));
         if classes == DIGIT && length > 15 {
             self.zeros_by_chance += 0.1_f64.powi(length as i32 - 15);
         }
@@ -277,11 +287,7 @@ impl Census {
         Habits {
             // A few dates among other ids were ids; a file of nothing else has such ids.
             dates: self.ids >= 10 && self.dates * 2 > self.ids,
-            // Ids that hold a time are multiples of powers of two, and end in zeros more often than by
-            // chance; where Excel was at work, all do that it had.
-            zeros: self.zeros >= 3
-                && self.zeros * 100 >= self.ids
-                && self.zeros as f64 > 5.0 * self.zeros_by_chance,
+            zeros: self.zeros >= 3 && self.zeros as f64 > 5.0 * self.zeros_by_chance,
         }
     }
 
@@ -313,8 +319,8 @@ impl Census {
         })
     }
 
-    /// Ids that don't look like 99 of 100 others; and shorter ones where all are digits and most of
-    /// one length, because zeros may have been lost.
+    /// Ids that don't look like 99 of 100 others; else shorter ones where all are digits, because zeros
+    /// may have been lost.
     pub fn outliers(&self) -> Vec<Outliers> {
         let shapes = || {
             let kinds = self.shapes.iter().enumerate();

@@ -426,8 +426,7 @@ pub fn excel_text(text: &str, column: Column) -> Option<&str> {
         return quoted.strip_suffix('"');
     }
     let rest = text.strip_prefix('\'')?;
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let fits = (column == Column::UserId && is_number(rest)) || rest.starts_with(FORMULA);
+    let fits = (column == Column::UserId && id::all_digits(rest)) || rest.starts_with(FORMULA);
     fits.then_some(rest)
 }
 

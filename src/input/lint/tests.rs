@@ -303,6 +303,10 @@ fn many_long_ids_in_zeros_have_lost_their_digits_and_a_few_have_not() {
     // Of sixteen digits one in ten ends in a zero.
     let sixteen = (0..1000).map(|n: u64| format!("510322199001{n:04}"));
     assert!(!census(sixteen).habits().zeros);
+    // A time and a machine before a counter that is 0: one in 625 ends in four zeros.
+    let timed = |n: u64| (((1_700_000_000_000 + n * 37) << 22) | ((n % 32) << 12)).to_string();
+    let timed = census((0..20_000).map(timed));
+    assert!(!timed.habits().zeros);
     let habits = Habits {
         zeros: true,
         dates: false,
