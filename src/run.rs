@@ -11,6 +11,8 @@
 //! back, so there is one reader and one writer. If a record fails, nothing new is sent and calls in
 //! flight are awaited: their doubt is on disk already (rule T7).
 
+mod canary;
+
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -21,11 +23,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
-use crate::canary::{Back, Canary, read_back};
+use crate::canary::Canary;
 use crate::clock::{Clock, Deadline};
 use crate::engine::pacer::GRACE;
 use crate::engine::{Effect, Engine, Input, Mark, Settlement, Ticket};
-use crate::event::{CanaryFailure, Event, Observer, StopCause, Why};
+use crate::event::{Event, Observer, StopCause, Why};
 use crate::lang::Lang;
 use crate::model::{Change, Counts, Fault, Outcome, Verdict};
 use crate::plan::Plan;
@@ -437,83 +439,6 @@ impl<T: Transport> Running<T> {
             Ok(()) => self.rows = Some(rows),
         }
         inputs
-    }
-
-    /// What became of a change; one that the canary keeps is not settled before it is read back.
-    fn settled(&mut self, settlement: Settlement) {
-        let settlement = match &mut self.canary {
-            Some(canary) => canary.settled(settlement),
-            None => Some(settlement),
-        };
-        if let Some(settlement) = settlement {
-            self.settle(settlement);
-        }
-    }
-
-    /// An accepted change of the canary is told when it is settled.
-    fn is_for_canary(&self, event: &Event) -> bool {
-        let accepted = Outcome::Applied;
-        let is_accepted =
-            matches!(event, Event::RowsSettled { outcome, .. } if *outcome == accepted);
-        self.canary.is_some() && is_accepted
-    }
-
-    /// Has the canary read back once all of it is back. A run that stops does not wait for it.
-    fn hear_canary(&mut self) {
-        let Some(canary) = &mut self.canary else {
-            return;
-        };
-        if self.engine.stopping().is_some() {
-            if let Some(reading) = self.reading_back.take() {
-                reading.abort();
-            }
-            let kept = canary.release();
-            return self.end_canary(kept, None);
-        }
-        if self.reading.is_some() || self.reading_back.is_some() {
-            return;
-        }
-        match canary.back() {
-            Back::No => {}
-            Back::Ask(given) => {
-                let reading = read_back(self.transport.clone(), given);
-                self.reading_back = Some(tokio::spawn(reading));
-            }
-            Back::Done => self.end_canary(Vec::new(), None),
-            Back::None(failure) => self.end_canary(Vec::new(), Some(failure)),
-        }
-    }
-
-    fn judge_canary(&mut self, found: Result<Vec<usize>, Fault>) -> VecDeque<Input> {
-        if let Some(canary) = &mut self.canary {
-            let (kept, failure) = match found {
-                Ok(not_shown) => canary.judge(&not_shown),
-                Err(fault) => (canary.release(), Some(CanaryFailure::Unread(fault))),
-            };
-            if failure.is_none() {
-                let users = kept.len() as u64;
-                self.tell(Event::CanaryHeld { users });
-            }
-            self.end_canary(kept, failure);
-        }
-        VecDeque::new()
-    }
-
-    /// Settles what the canary kept, and lets the others go or stops the run.
-    fn end_canary(&mut self, kept: Vec<Settlement>, failure: Option<CanaryFailure>) {
-        let canary = self.canary.take().expect("it ends once");
-        for settlement in kept {
-            self.tell(settlement.told());
-            self.settle(settlement);
-        }
-        if let Some(failure) = failure {
-            self.step(Input::Stop(StopCause::Canary(failure)));
-        }
-        // Where the run is stopping, the engine settles them as pending.
-        self.step(Input::Changes(canary.aside));
-        if canary.input_ended {
-            self.step(Input::InputEnded);
-        }
     }
 
     /// Whether records can't be written any more.
