@@ -41,7 +41,7 @@ messages! {
     left_by_limit() "beyond --limit; left for a later run" "超出 --limit，留待以后的运行";
 
     // Files, as they are read.
-    read_as(name, read_as) "{name}: read as {read_as}" "{name}：识别为 {read_as}";
+    read_as(name, read_as) "{name}: read as {read_as}" "{name}：识别结果：{read_as}";
     by_mark(encoding) "{encoding} by its byte order mark" "{encoding}（依据字节顺序标记）";
     as_told(encoding) "{encoding} as told" "{encoding}（按指定）";
     by_lines(encoding, lines, utf8) "{encoding}: of {lines} lines with other than ASCII {utf8} are valid UTF-8"
