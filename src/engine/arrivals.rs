@@ -109,8 +109,8 @@ impl Arrivals {
         if self.calls.len() < n_calls {
             return None;
         }
-        // What has not been answered yet arrives no sooner than the quickest.
-        let arrived = |call: &Call| call.answered.unwrap_or(call.sent + quickest);
+        // None arrives sooner than the quickest, what has not been answered yet neither.
+        let arrived = |call: &Call| call.answered.unwrap_or_default().max(call.sent + quickest);
         let mut arrivals: Vec<Duration> = self.calls.iter().map(arrived).collect();
         let (_, nth, _) = arrivals.select_nth_unstable_by(n_calls - 1, |a, b| b.cmp(a));
         let span = Duration::from_secs_f64(n_calls as f64 / per_second);

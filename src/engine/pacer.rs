@@ -56,7 +56,7 @@ impl Rate {
     }
 }
 
-fn spacing(per_second: f64) -> Duration {
+pub(super) fn spacing(per_second: f64) -> Duration {
     let second = Duration::from_secs(1) + GRACE;
     Duration::from_nanos((second.as_nanos() as f64 / per_second).ceil() as u64)
 }
@@ -99,10 +99,7 @@ impl Pacer {
             Err(not_until) => Duration::from_nanos(not_until.earliest_possible().as_u64()),
             Ok(()) => unreachable!("two permits at one instant"),
         };
-        let adapted = fed + spacing(self.pace.per_second());
-        due.max(adapted)
-            .max(self.pace.room_at())
-            .max(self.not_before)
+        due.max(self.pace.next_after(fed)).max(self.not_before)
     }
 
     /// Takes a permit to send now. Returns the instant at which the send is entered; to leave
