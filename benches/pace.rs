@@ -54,6 +54,7 @@ fn main() {
         );
         table(&title, |scene| {
             let (mut accepted, mut refused, mut back) = <(Figure, Figure, Figure)>::default();
+            let mut never = 0;
             for seed in 0..seeds {
                 let scene = Scene {
                     limits: vec![(0, 20), (60, 10), (180, 20)],
@@ -65,14 +66,17 @@ fn main() {
                 accepted.0.push(of(told, 10.0, 60 - within as u64));
                 refused.0.push(told.refused_share());
                 let is_back = |from: &usize| Told::sum(&seconds[*from..from + 5]).accepted >= 95;
-                back.0.push(
-                    (180..325)
-                        .find(is_back)
-                        .map_or(f64::INFINITY, |at| at as f64 - 180.0),
-                );
+                match (180..325).find(is_back) {
+                    Some(at) => back.0.push((at - 180) as f64),
+                    None => never += 1,
+                }
             }
             let shares = shares(&accepted, &refused);
-            format!("{shares} {:.0} ({:.0}) s", back.mean(), back.most())
+            let never = match never {
+                0 => String::new(),
+                seeds => format!(", {seeds} never"),
+            };
+            format!("{shares} {:.0} ({:.0}) s{never}", back.mean(), back.most())
         });
     }
     table(

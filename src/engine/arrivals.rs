@@ -96,6 +96,12 @@ impl Arrivals {
         self.admitted.push_back(now);
     }
 
+    /// The service allows more than the limit that [`Self::admitted`] went by: calls that seemed one
+    /// too many were none.
+    pub(super) fn limit_was_wrong(&mut self) {
+        self.crowded = 0;
+    }
+
     /// A call was refused at a pace that seemed right.
     pub(super) fn refused(&mut self) {
         self.refused += 1;
@@ -185,6 +191,8 @@ mod tests {
         }
         // 1399: 400, 800, 1000 came within a second. 1400: 800, 1000, 1399.
         assert_eq!(arrivals.crowded, 2);
+        arrivals.limit_was_wrong();
+        assert_eq!(arrivals.crowded, 0);
     }
 
     #[test]

@@ -173,6 +173,7 @@ impl Pace {
         if limit.is_some_and(|limit| self.now > limit * LIFTED) {
             self.limit = None;
             self.learned = Some(None);
+            self.arrivals.limit_was_wrong();
         }
     }
 
