@@ -13,7 +13,6 @@
 
 mod canary;
 
-use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -213,6 +212,12 @@ impl<T: Transport> Running<T> {
             for input in inputs {
                 self.step(input);
             }
+            // Whatever else is back already shares the turn.
+            while let Some(answered) = self.calls.try_join_next() {
+                if let Some(input) = self.answered(answered) {
+                    self.step(input);
+                }
+            }
         }
         let rest = self.counts.read - self.counts.settled();
         if rest > 0 {
@@ -248,7 +253,7 @@ impl<T: Transport> Running<T> {
     }
 
     /// Waits for the next thing to happen.
-    async fn wait(&mut self) -> VecDeque<Input> {
+    async fn wait(&mut self) -> Vec<Input> {
         let wake = self.engine.wake_at();
         self.tell_wait(wake);
         let wake = wake.map(|(at, _)| self.clock.instant(at));
@@ -259,12 +264,12 @@ impl<T: Transport> Running<T> {
         tokio::select! {
             biased;
             Some(signal) = self.signals.recv() => self.signalled(signal),
-            Some(answered) = self.calls.join_next() => self.answered(answered),
+            Some(answered) = self.calls.join_next() => Vec::from_iter(self.answered(answered)),
             recorded = finished(&mut self.recording) => self.recorded(recorded),
             read = finished(&mut self.reading) => self.read(read),
             found = finished(&mut self.reading_back) => self.judge_canary(found),
-            () = at(wake) => VecDeque::from([Input::Woke]),
-            () = at(linger) => VecDeque::new(),
+            () = at(wake) => vec![Input::Woke],
+            () = at(linger) => Vec::new(),
             _ = self.ticks.tick() => {
                 let now = self.clock.now();
                 self.observers.tick(now);
@@ -345,9 +350,14 @@ impl<T: Transport> Running<T> {
     fn settle(&mut self, settlement: Settlement) {
         let rows = settlement.change.rows.len() as u64;
         self.counts.add(settlement.ending.outcome(), rows);
-        let sent = settlement
-            .sent
-            .map(|(first, last)| (self.clock.wall_at(first), self.clock.wall_at(last)));
+        let sent = settlement.sent.map(|(first, last)| {
+            let last_at = self.clock.wall_at(last);
+            let first_at = match first == last {
+                true => last_at,
+                false => self.clock.wall_at(first),
+            };
+            (first_at, last_at)
+        });
         self.batch.settled.push(Settled { settlement, sent });
         self.note_record();
     }
@@ -358,24 +368,17 @@ impl<T: Transport> Running<T> {
         }
     }
 
-    fn answered(&mut self, first: Result<Answered, JoinError>) -> VecDeque<Input> {
-        let mut inputs = VecDeque::new();
-        let mut next = Some(first);
-        // Whatever else is back already shares the turn.
-        while let Some(answered) = next {
-            match answered {
-                Ok(call) => {
-                    if let Some(seconds) = call.corrected {
-                        self.tell(Event::ClockCorrected { seconds });
-                    }
-                    inputs.push_back(Input::Answered(call.ticket, call.verdict));
+    fn answered(&mut self, answered: Result<Answered, JoinError>) -> Option<Input> {
+        match answered {
+            Ok(call) => {
+                if let Some(seconds) = call.corrected {
+                    self.tell(Event::ClockCorrected { seconds });
                 }
-                Err(error) if error.is_cancelled() => {}
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
+                Some(Input::Answered(call.ticket, call.verdict))
             }
-            next = self.calls.try_join_next();
+            Err(error) if error.is_cancelled() => None,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
-        inputs
     }
 
     /// Reads on, if the engine has room and the record keeps up.
@@ -402,7 +405,7 @@ impl<T: Transport> Running<T> {
         }));
     }
 
-    fn read(&mut self, read: Read) -> VecDeque<Input> {
+    fn read(&mut self, read: Read) -> Vec<Input> {
         let Read {
             rows,
             batch,
@@ -416,7 +419,7 @@ impl<T: Transport> Running<T> {
             Some(canary) => canary.admit(batch.changes),
             None => batch.changes,
         };
-        let mut inputs = VecDeque::from([Input::Changes(changes)]);
+        let mut inputs = vec![Input::Changes(changes)];
         match result {
             Err(error) => {
                 let cause = match error {
@@ -426,15 +429,15 @@ impl<T: Transport> Running<T> {
                     }
                     RowsError::Input(error) => StopCause::InputUnreadable(error.to_string()),
                 };
-                inputs.push_back(Input::Stop(cause));
-                inputs.push_back(Input::InputEnded);
+                inputs.push(Input::Stop(cause));
+                inputs.push(Input::InputEnded);
             }
             Ok(()) if batch.ended => match &mut self.canary {
                 Some(canary) => canary.input_ended = true,
-                None => inputs.push_back(Input::InputEnded),
+                None => inputs.push(Input::InputEnded),
             },
             Ok(()) if self.n_signals > 1 || self.is_broken() => {
-                inputs.push_back(Input::InputEnded);
+                inputs.push(Input::InputEnded);
             }
             Ok(()) => self.rows = Some(rows),
         }
@@ -477,7 +480,7 @@ impl<T: Transport> Running<T> {
         }));
     }
 
-    fn recorded(&mut self, recorded: Recorded) -> VecDeque<Input> {
+    fn recorded(&mut self, recorded: Recorded) -> Vec<Input> {
         match recorded.result {
             Ok(()) => {
                 self.recorder = Some(recorded.recorder);
@@ -486,23 +489,23 @@ impl<T: Transport> Running<T> {
             Err(error) => {
                 let seen = error.to_string();
                 self.not_recorded = Some(seen.clone());
-                let mut inputs = VecDeque::from([Input::Stop(StopCause::NotRecorded(seen))]);
+                let mut inputs = vec![Input::Stop(StopCause::NotRecorded(seen))];
                 if self.rows.take().is_some() {
-                    inputs.push_back(Input::InputEnded);
+                    inputs.push(Input::InputEnded);
                 }
                 inputs
             }
         }
     }
 
-    fn signalled(&mut self, signal: i32) -> VecDeque<Input> {
+    fn signalled(&mut self, signal: i32) -> Vec<Input> {
         self.n_signals += 1;
-        let mut inputs = VecDeque::from([Input::Stop(StopCause::Signal(signal))]);
+        let mut inputs = vec![Input::Stop(StopCause::Signal(signal))];
         if self.n_signals > 1 {
             self.calls.abort_all();
-            inputs.push_back(Input::Abandon);
+            inputs.push(Input::Abandon);
             if self.rows.take().is_some() {
-                inputs.push_back(Input::InputEnded);
+                inputs.push(Input::InputEnded);
             }
         }
         inputs

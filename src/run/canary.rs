@@ -1,7 +1,6 @@
 //! The canary's part in the loop: what it keeps is not settled before it is read back, and nothing
 //! else leaves until then. What it decides is in [`crate::canary`].
 
-use std::collections::VecDeque;
 
 use super::Running;
 use crate::canary::{Back, read_back};
@@ -56,7 +55,7 @@ impl<T: Transport> Running<T> {
         }
     }
 
-    pub(super) fn judge_canary(&mut self, found: Result<Vec<usize>, Fault>) -> VecDeque<Input> {
+    pub(super) fn judge_canary(&mut self, found: Result<Vec<usize>, Fault>) -> Vec<Input> {
         if let Some(canary) = &mut self.canary {
             let (kept, failure) = match found {
                 Ok(not_shown) => canary.judge(&not_shown),
@@ -68,7 +67,7 @@ impl<T: Transport> Running<T> {
             }
             self.end_canary(kept, failure);
         }
-        VecDeque::new()
+        Vec::new()
     }
 
     /// Settles what the canary kept, and lets the others go or stops the run.
