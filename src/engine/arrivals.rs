@@ -176,6 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn p3_where_the_line_got_slower_calls_of_before_leave_no_room_too_soon() {
+        let mut arrivals = Arrivals {
+            refused: 1,
+            ..Arrivals::default()
+        };
+        for call in 0..=100 {
+            arrivals.sent(call * 10 * MS, 100.0);
+        }
+        for call in 0..=100 {
+            let under_way = if call < 30 { 5 } else { 50 };
+            arrivals.answered((call * 10 + under_way) * MS, call * 10 * MS);
+        }
+        assert_eq!(arrivals.room_at(100.0), Some(1010 * MS));
+    }
+
+    #[test]
     fn p3_calls_wait_only_if_refusals_look_like_a_sliding_second() {
         assert_eq!(one_held_up(0, 0).room_at(10.0), None);
         assert!(one_held_up(3, 10).room_at(10.0).is_some());

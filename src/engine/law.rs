@@ -10,7 +10,8 @@
 //! quota was raised.
 //!
 //! Where the refusals look like those of a sliding second, `arrivals` says in addition when there is
-//! room for the next call; but not while the pace is far too high.
+//! room for the next call; but not while the pace is far too high. What waited for room then catches
+//! up, within what the pace makes in a second.
 //!
 //! The growth on new ground is the same whatever the pace, the cuts are in proportion: two runs
 //! on one account drift towards equal shares.
@@ -485,6 +486,45 @@ mod tests {
         // Where nothing is known of room, the pace alone decides.
         let pace = self::pace();
         assert_eq!(pace.next_after(MS), MS + spacing(20.0));
+    }
+
+    /// However answers come in, and after a pause too: as many calls as the pace makes in a second
+    /// never leave in less.
+    #[test]
+    fn p3_who_catches_up_stays_within_the_pace() {
+        let mut pace = held_up();
+        let mut on_their_way: Vec<(Duration, Duration)> = Vec::new();
+        let mut sent = vec![12_000 * MS];
+        pace.sent(sent[0]);
+        for n in 0..2000_u32 {
+            let last = sent[sent.len() - 1];
+            let pause = if n == 500 { 5_000 * MS } else { Duration::ZERO };
+            let mut at = last + pause;
+            while at < pace.next_after(last) {
+                at = pace.next_after(last);
+                on_their_way.sort();
+                while on_their_way.first().is_some_and(|(back, _)| *back <= at) {
+                    let (back, left) = on_their_way.remove(0);
+                    pace.admitted(back, left);
+                }
+            }
+            let held_up = n * 7919 % 97 * n % 13;
+            // The line gets quicker in the middle.
+            let base = if n < 1000 { 50 } else { 5 };
+            on_their_way.push((at + (base + held_up * 12) * MS, at));
+            sent.push(at);
+            pace.sent(at);
+            // So that room is left throughout.
+            pace.arrivals.refused();
+            let a_second = pace.per_second().round() as usize;
+            if sent.len() > a_second {
+                let took = at - sent[sent.len() - 1 - a_second];
+                let least = a_second as f64 / pace.per_second();
+                assert!(took.as_secs_f64() > least * 0.999, "call {n}: {took:?}");
+            }
+        }
+        let waited = sent.windows(2).filter(|pair| pair[1] - pair[0] < 40 * MS);
+        assert!(waited.count() > 20, "hardly any call caught up");
     }
 
     #[test]

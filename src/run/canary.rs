@@ -1,7 +1,6 @@
 //! The canary's part in the loop: what it keeps is not settled before it is read back, and nothing
 //! else leaves until then. What it decides is in [`crate::canary`].
 
-
 use super::Running;
 use crate::canary::{Back, read_back};
 use crate::engine::{Input, Settlement};
