@@ -26,11 +26,6 @@ fn scene(window: Window, refused_count: bool, delay: Latency, seconds: u64) -> S
     }
 }
 
-/// Every kind of second with every line but the worst.
-fn scenes(seconds: u64) -> impl Iterator<Item = (String, Scene)> {
-    scenes_with(3, seconds)
-}
-
 /// Every kind of second with the first so many lines.
 fn scenes_with(lines: usize, seconds: u64) -> impl Iterator<Item = (String, Scene)> {
     WINDOWS.into_iter().flat_map(move |(name, window, counts)| {
@@ -102,7 +97,7 @@ fn p3_a_quota_that_is_halved_is_found_in_seconds() {
 
 #[test]
 fn p3_a_quota_that_is_restored_is_found_in_two_minutes() {
-    for (name, scene) in scenes(190) {
+    for (name, scene) in scenes_with(4, 190) {
         let scene = Scene {
             limits: vec![(0, 20), (10, 10), (60, 20)],
             ..scene

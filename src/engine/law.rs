@@ -141,9 +141,11 @@ impl Pace {
         self.arrivals.room_at(self.now).filter(|_| !self.is_lost)
     }
 
-    /// Whether others use the quota as well.
+    /// Whether others seem to use the quota as well: refusals go on below [`FAIR`] of what the
+    /// service allows, or of what we do if that is less.
     fn is_shared(&self) -> bool {
-        self.limit.is_some_and(|limit| self.now < FAIR * limit)
+        self.limit
+            .is_some_and(|limit| self.now < FAIR * limit.min(self.top))
     }
 
     /// A call is sent. Only time in which calls are sent tells that nothing is refused.
@@ -557,5 +559,6 @@ mod tests {
         let mut pace = self::pace();
         pace.know_limit(50.0);
         assert_eq!(pace.per_second(), 20.0);
+        assert!(!pace.is_shared());
     }
 }
