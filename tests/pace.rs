@@ -4,8 +4,6 @@
 #[path = "support/pacing.rs"]
 mod pacing;
 
-use std::time::Duration;
-
 use lcic_sync::simulator::{Latency, Window};
 use pacing::{Scene, Sender, Told, WINDOWS, delays, play};
 
@@ -26,10 +24,10 @@ fn scene(window: Window, refused_count: bool, delay: Latency, seconds: u64) -> S
     }
 }
 
-/// Every kind of second with the first so many lines.
-fn scenes_with(lines: usize, seconds: u64) -> impl Iterator<Item = (String, Scene)> {
+/// Every kind of second with every line.
+fn scenes(seconds: u64) -> impl Iterator<Item = (String, Scene)> {
     WINDOWS.into_iter().flat_map(move |(name, window, counts)| {
-        delays().into_iter().take(lines).map(move |(line, delay)| {
+        delays().into_iter().map(move |(line, delay)| {
             (
                 format!("{name}, {line}"),
                 scene(window, counts, delay, seconds),
@@ -73,13 +71,11 @@ fn p3_nearly_all_of_the_quota_gets_through_and_hardly_a_call_is_refused() {
 #[test]
 fn p3_a_quota_that_is_halved_is_found_in_seconds() {
     for (names_limit, within) in [(true, 3), (false, 10)] {
-        for (name, scene) in scenes_with(4, 120) {
-            // On the worst line, not named, 0.98 % over 200 seeds; over a dozen it varies.
-            let most = if scene.delay.median > Duration::from_millis(5) {
-                1.2
-            } else {
-                1.0
-            };
+        for (name, scene) in scenes(120) {
+            // On the worst line it is 0.98 % over 200 seeds, and 1.02 with this dozen.
+            let is_on_the_line =
+                !names_limit && name.starts_with("fixed") && name.ends_with("50 + 10 ms, σ 1.0");
+            let most = if is_on_the_line { 1.05 } else { 1.0 };
             let scene = Scene {
                 limits: vec![(0, 20), (60, 10)],
                 names_limit,
@@ -97,7 +93,7 @@ fn p3_a_quota_that_is_halved_is_found_in_seconds() {
 
 #[test]
 fn p3_a_quota_that_is_restored_is_found_in_two_minutes() {
-    for (name, scene) in scenes_with(4, 190) {
+    for (name, scene) in scenes(190) {
         let scene = Scene {
             limits: vec![(0, 20), (10, 10), (60, 20)],
             ..scene
@@ -112,12 +108,14 @@ fn p3_a_quota_that_is_restored_is_found_in_two_minutes() {
 
 #[test]
 fn p3_what_another_client_uses_is_left_to_it() {
-    for (name, scene) in scenes_with(4, 330) {
+    for (name, scene) in scenes(330) {
         let told = told(&scene, &[OURS, Sender::Steady { per_second: 8.0 }], 30);
         let (accepted, refused) = (of(told, 12, 300), told.refused_share());
-        // BENCHMARKS.md says why not all 90 % are had on the worst line.
+        // BENCHMARKS.md says why not all 90 % are had there.
+        let is_out_of_reach = name == "sliding, refused count, 50 + 10 ms, σ 1.0";
+        let least = if is_out_of_reach { 89.0 } else { 90.0 };
         assert!(
-            accepted >= 89.0 && refused < 2.0,
+            accepted >= least && refused < 2.0,
             "{name}: {accepted:.1} % of the rest accepted, {refused:.2} % refused"
         );
     }
@@ -129,7 +127,7 @@ fn p3_two_runs_on_one_account_share_it() {
         rate: 20.0,
         from: 20,
     };
-    for (name, scene) in scenes_with(4, 320) {
+    for (name, scene) in scenes(320) {
         let mut smaller = f64::INFINITY;
         let mut both = Told::default();
         for seed in 0..SEEDS {

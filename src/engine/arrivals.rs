@@ -50,7 +50,7 @@ pub(super) struct Arrivals {
     admitted: VecDeque<Duration>,
     /// Calls admitted that a sliding second would have refused.
     crowded: u64,
-    /// Calls refused that were not owed to a pace known to be wrong.
+    /// Calls refused, but for those that were sent before a limit was known.
     refused: u64,
 }
 
@@ -102,7 +102,7 @@ impl Arrivals {
         self.crowded = 0;
     }
 
-    /// A call was refused at a pace that seemed right.
+    /// A call was refused that was not sent before a limit was known.
     pub(super) fn refused(&mut self) {
         self.refused += 1;
     }

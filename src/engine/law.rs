@@ -13,8 +13,8 @@
 //! room for the next call; but not while the pace is far too high. What waited for room then catches
 //! up, within what the pace makes in a second.
 //!
-//! The growth on new ground is the same whatever the pace, the cuts are in proportion: two runs
-//! on one account drift towards equal shares.
+//! The growth on new ground is in proportion to the limit, the cuts to the pace: two runs on one
+//! account drift towards equal shares. Where the quota seems to be shared both are small.
 //!
 //! Where the constants come from stands in BENCHMARKS.md: `cargo bench --bench pace` prints what
 //! they give.
@@ -32,12 +32,18 @@ const CUT_AGAIN: f64 = 0.028;
 /// Off the pace when it goes on like that for longer than [`NO_ACCIDENT`]: something has changed.
 const CUT_STILL: f64 = 0.05;
 /// Below this part of the limit that the service named somebody else uses the quota, who may be
-/// one of us: nothing but [`CUT_SHARED`] is yielded, or whoever comes second would be left with
-/// nothing, and growth is [`SLOW_SHARED`].
+/// one of us: no more than [`CUT_SHARED`] is yielded, and growth is [`SLOW_SHARED`], or whoever
+/// comes second would be left with nothing.
 const FAIR: f64 = 0.6;
-/// Off the pace where it is shared. Two runs get stuck at unequal shares where one has only whole
-/// calls to yield and the other only parts of one to take; small steps find the moment between.
+/// Off the pace where the quota is shared. Two runs get stuck at unequal shares where one has only
+/// whole calls to yield and the other only parts of one to take; small steps find the moment between.
 const CUT_SHARED: f64 = 0.004;
+/// Refusals that go on for longer are not owed to one of us: the cuts are [`CUT_AGAIN`] then. Of two
+/// runs the second is refused for up to a quarter of a minute when it joins.
+const NO_SHARE: Duration = Duration::from_secs(20);
+/// Refusals don't push the pace below this, in calls per second: the quota is used up or shut, and
+/// who asks more rarely only sees later that it no longer is.
+const LEAST: f64 = 1.0;
 /// An accident fills one window of the service, and is over when that has drained.
 const NO_ACCIDENT: Duration = Duration::from_secs(2);
 /// The service's window. After it is overfull it takes so long to drain, and calls are refused
@@ -45,7 +51,7 @@ const NO_ACCIDENT: Duration = Duration::from_secs(2);
 const SECOND: Duration = Duration::from_secs(1);
 /// Growth per second on new ground, as a part of the limit.
 const SLOW: f64 = 0.000_25;
-/// The same where the quota is shared.
+/// Growth per second where the quota is shared, as a part of the limit.
 const SLOW_SHARED: f64 = 0.000_08;
 /// Growth per second, as a part of the pace, up to [`SURE`].
 const REGAIN: f64 = 0.015;
@@ -79,7 +85,8 @@ pub(super) struct Pace {
     /// Since when there has been no second without a refusal.
     refused_since: Duration,
     last_cut: Option<Duration>,
-    /// Whether the last cut was a [`CUT_STILL`], and no second without a refusal came since.
+    /// Whether the last refusal showed the pace to be far too high, and no second without one came
+    /// since.
     is_lost: bool,
     arrivals: Arrivals,
     /// Refusals of calls sent before this are owed to what was sent before the limit was known.
@@ -126,9 +133,10 @@ impl Pace {
         self.now
     }
 
-    /// No call before this after one that was sent at `last`: a spacing later, or when there is
-    /// room. Where that is known it keeps the pace, so what waited for it may catch up: calls only
-    /// stay half a spacing apart.
+    /// No call before this after one whose permit was for `last`: a spacing later, or when there is
+    /// room. Waiting for room keeps the pace over a second, so calls may catch up then, after a gap
+    /// too, and only stay half a spacing apart. The cap of `--rate` is governor's, which never lets
+    /// anything catch up.
     pub(super) fn next_after(&self, last: Duration) -> Duration {
         let spacing = spacing(self.now);
         match self.room_at() {
@@ -219,17 +227,18 @@ impl Pace {
             if is_alone {
                 self.refused_at = self.now;
             }
-            let cut = if self.is_shared() {
-                CUT_SHARED
-            } else if is_alone {
-                CUT
-            } else if now <= self.refused_since + NO_ACCIDENT {
-                CUT_AGAIN
-            } else {
-                CUT_STILL
+            let is_shared = self.is_shared();
+            let patience = if is_shared { NO_SHARE } else { NO_ACCIDENT };
+            self.is_lost = now > self.refused_since + patience;
+            let cut = match (is_shared, self.is_lost) {
+                (true, false) => CUT_SHARED,
+                (true, true) => CUT_AGAIN,
+                (false, true) => CUT_STILL,
+                (false, false) if is_alone => CUT,
+                (false, false) => CUT_AGAIN,
             };
-            self.is_lost = cut == CUT_STILL;
-            self.now = (self.now * (1.0 - cut)).max(Rate::MIN);
+            let least = self.limit.unwrap_or(self.top).min(self.top).min(LEAST);
+            self.now = (self.now * (1.0 - cut)).max(least);
             self.last_cut = Some(now);
         }
     }
@@ -296,20 +305,27 @@ mod tests {
     }
 
     #[test]
-    fn p3_who_is_below_a_fair_share_of_the_limit_yields_little() {
+    fn p3_who_is_below_a_fair_share_of_the_limit_yields_little_but_not_for_ever() {
         let mut pace = pace();
         let mut cut_at = Vec::new();
         for n in 0..100 {
             let before = pace.per_second();
             pace.refused(n * 500 * MS, n * 500 * MS, Some(20.0));
-            cut_at.push((before, 1.0 - pace.per_second() / before));
+            cut_at.push((n, before, 1.0 - pace.per_second() / before));
         }
+        let is = |cut: f64, expected: f64| (cut - expected).abs() < 1e-9;
         let (above, below): (Vec<_>, Vec<_>) = cut_at[1..]
             .iter()
-            .partition(|(before, _)| *before >= FAIR * 20.0);
-        assert!(above.iter().all(|(_, cut)| *cut > CUT_AGAIN - 1e-9));
-        assert!(below.len() > 50);
-        assert!(below.iter().all(|(_, cut)| (cut - CUT_SHARED).abs() < 1e-9));
+            .partition(|(_, before, _)| *before >= FAIR * 20.0);
+        assert!(above.iter().all(|(_, _, cut)| *cut > CUT_AGAIN - 1e-9));
+        let (soon, late): (Vec<_>, Vec<_>) = below.iter().partition(|(n, ..)| *n <= 40);
+        assert!(soon.len() > 20 && soon.iter().all(|(_, _, cut)| is(*cut, CUT_SHARED)));
+        assert!(late.len() > 50 && late.iter().all(|(_, _, cut)| is(*cut, CUT_AGAIN)));
+        assert_eq!(pace.room_at(), None);
+        for n in 100..300 {
+            pace.refused(n * 500 * MS, n * 500 * MS, Some(20.0));
+        }
+        assert_eq!(pace.per_second(), LEAST);
     }
 
     #[test]

@@ -16,8 +16,8 @@
 //! waiting change holds no slot (P4); after a step, [`Engine::wake_at`] lies in the future.
 //!
 //! Parts: `seam` is what goes in and comes out, [`pacer`] hands out permits at the pace that `law`
-//! finds with the help of `arrivals`, [`retry`] says how long to wait, [`breaker`] sends one probe at a time when the service
-//! fails for everybody.
+//! finds with the help of `arrivals`, [`retry`] says how long to wait, [`breaker`] sends one probe
+//! at a time when the service fails for everybody.
 
 mod arrivals;
 pub mod breaker;

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn p3_the_adapted_pace_a_pause_and_the_room_only_ever_delay() {
+    fn p3_the_adapted_pace_a_pause_and_the_room_delay_beyond_the_cap() {
         let mut pacer = Pacer::new(rate(20.0));
         pacer.know_limit(10.0);
         let sent = sends(&mut pacer, Duration::from_secs(3), |_| Duration::ZERO);

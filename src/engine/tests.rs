@@ -319,7 +319,7 @@ fn p5_the_first_call_goes_alone() {
 #[test]
 fn p6_a_throttled_change_does_not_use_up_its_tries() {
     let world = World::new(limits(), 10, |_, attempt, _| {
-        if attempt < 25 {
+        if attempt < 40 {
             throttled()
         } else {
             accepted()
