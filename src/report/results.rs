@@ -7,9 +7,9 @@
 //! (rule T7).
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -83,16 +83,13 @@ impl ResultFiles {
     /// When they can't be written.
     pub fn create(dir: &Path, sources: &[Source], run_id: &str) -> io::Result<Self> {
         let columns = Columns::of(sources);
-        let mut files = Self {
-            results: AppendedFile::create(&dir.join(RESULTS))?,
-            failures: AppendedFile::create(&dir.join(FAILURES))?,
+        let names = columns.names.iter().map(String::as_str);
+        let files = Self {
+            results: AppendedFile::create(dir, RESULTS, RESULT_COLUMNS)?,
+            failures: AppendedFile::create(dir, FAILURES, names.chain(OWN_COLUMNS))?,
             columns,
             run_id: run_id.into(),
         };
-        files.results.push(RESULT_COLUMNS);
-        let names = files.columns.names.iter().map(String::as_str);
-        files.failures.push(names.chain(OWN_COLUMNS));
-        files.save()?;
         // The ledger will vouch for them: they must be found after a power cut, too.
         for dir in [Some(dir), dir.parent()].into_iter().flatten() {
             File::open(dir)?.sync_all()?;
@@ -328,17 +325,28 @@ struct AppendedFile {
 }
 
 impl AppendedFile {
-    fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .create_new(true)
+    /// Makes the file with its header: whoever finds its name finds whole lines, also where the
+    /// run was killed as it began.
+    fn create<'c>(
+        dir: &Path,
+        name: &str,
+        header: impl IntoIterator<Item = &'c str>,
+    ) -> io::Result<Self> {
+        let nameless = tempfile::Builder::new()
+            .prefix(&format!(".{name}-"))
             .append(true)
-            .mode(0o600)
-            .open(path)?;
-        Ok(Self {
+            .permissions(Permissions::from_mode(0o600))
+            .tempfile_in(dir)?;
+        let (file, unnamed) = nameless.into_parts();
+        let mut created = Self {
             file,
             lines: csv::Writer::from_writer(Vec::new()),
             length: 0,
-        })
+        };
+        created.push(header);
+        created.save()?;
+        unnamed.persist(dir.join(name))?;
+        Ok(created)
     }
 
     fn push<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) {
