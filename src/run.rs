@@ -37,12 +37,16 @@ use crate::tencent::answer::{ClockNote, verdict};
 use crate::tencent::client::Transport;
 
 /// How long an outcome may wait for others to share its commit. Chosen: a kill loses at most this
-/// much of what is known, and a slow disk has ten commits a second to do at most.
-const LINGER: Duration = Duration::from_millis(100);
-/// So many records don't wait for more.
-const ENOUGH_FOR_A_COMMIT: usize = 4096;
+/// much of what is known, and a slow disk has four commits a second to do at most. Users stand in
+/// the ledger in no order, so a commit writes a page for nearly each of its outcomes until they are
+/// so many that they meet on pages.
+const LINGER: Duration = Duration::from_millis(250);
+/// So many outcomes don't wait for more.
+const ENOUGH_OUTCOMES: usize = 8192;
+/// So many doubts don't, which is half of the longest runway.
+const ENOUGH_DOUBTS: usize = 4096;
 /// With so many records in memory nothing more is read until the disk has caught up.
-const ENOUGH_UNRECORDED: usize = 8192;
+const ENOUGH_UNRECORDED: usize = 2 * ENOUGH_OUTCOMES;
 /// Waits shorter than this are not worth telling.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
 
@@ -449,7 +453,8 @@ impl<T: Transport> Running<T> {
         self.recorder.is_none() && self.recording.is_none()
     }
 
-    /// Sends the batch to disk when it is time.
+    /// Sends the batch to disk when it is time. Doubts are a row of their own and may be needed
+    /// soon; they don't take outcomes along that would rather wait for more.
     fn record(&mut self) {
         let Some(since) = self.batch_since else {
             return;
@@ -458,16 +463,24 @@ impl<T: Transport> Running<T> {
             return;
         }
         let waited = self.clock.now().saturating_sub(since);
-        let is_due = self.engine.is_starved()
-            || self.engine.is_finished()
-            || self.batch.len() >= ENOUGH_FOR_A_COMMIT
-            || waited >= LINGER;
-        if !is_due {
+        let n_doubts = self.batch.doubts.len();
+        let batch = if self.engine.is_finished()
+            || self.batch.len() - n_doubts >= ENOUGH_OUTCOMES
+            || waited >= LINGER
+        {
+            std::mem::take(&mut self.batch)
+        } else if self.engine.is_starved() || n_doubts >= ENOUGH_DOUBTS {
+            RecordBatch {
+                doubts: std::mem::take(&mut self.batch.doubts),
+                ..RecordBatch::default()
+            }
+        } else {
             return;
-        }
+        };
         let mut recorder = self.recorder.take().expect("looked just now");
-        let batch = std::mem::take(&mut self.batch);
-        self.batch_since = None;
+        if self.batch.is_empty() {
+            self.batch_since = None;
+        }
         let mark = batch.doubts.last().map(|(mark, _)| *mark);
         let now = self.clock.wall_now();
         self.recording = Some(spawn_blocking(move || {
