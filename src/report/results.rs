@@ -164,15 +164,14 @@ impl ResultFiles {
         // Readable even where the row is not text.
         let user = line.row.cells.get(file.user).unwrap_or_default();
         let user = String::from_utf8_lossy(user);
-        let number = line.row.at.line.to_string();
-        let attempts = line.attempts.to_string();
-        let (first, last) = match line.sent {
-            Some((first, last)) => (shown(first), shown(last)),
-            None => (String::new(), String::new()),
+        let [mut number, mut attempts, mut latency] = <[itoa::Buffer; 3]>::default();
+        let number = number.format(line.row.at.line);
+        let latency = line.latency_ms.map_or("", |ms| latency.format(ms));
+        let first = line.sent.map_or_else(String::new, |(at, _)| shown(at));
+        let last = match line.sent {
+            Some((first, last)) if last != first => Cow::Owned(shown(last)),
+            _ => Cow::Borrowed(&*first),
         };
-        let latency = line
-            .latency_ms
-            .map_or_else(String::new, |ms| ms.to_string());
         self.results.push([
             file.name.as_bytes(),
             number.as_bytes(),
@@ -181,7 +180,7 @@ impl ResultFiles {
             line.code.as_bytes(),
             line.message.as_bytes(),
             line.request_id.as_bytes(),
-            attempts.as_bytes(),
+            attempts.format(line.attempts).as_bytes(),
             first.as_bytes(),
             last.as_bytes(),
             latency.as_bytes(),
@@ -205,7 +204,7 @@ impl ResultFiles {
             line.message,
             line.request_id,
             &file.name,
-            &number,
+            number,
             &self.run_id,
             &at,
             &cells,
@@ -321,6 +320,8 @@ fn header_length(path: &Path) -> io::Result<u64> {
 struct AppendedFile {
     file: File,
     lines: csv::Writer<Vec<u8>>,
+    /// The line at hand, kept for its memory.
+    line: ByteRecord,
     length: u64,
 }
 
@@ -341,6 +342,7 @@ impl AppendedFile {
         let mut created = Self {
             file,
             lines: csv::Writer::from_writer(Vec::new()),
+            line: ByteRecord::new(),
             length: 0,
         };
         created.push(header);
@@ -350,15 +352,16 @@ impl AppendedFile {
     }
 
     fn push<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) {
-        let record: ByteRecord = cells.into_iter().collect();
+        self.line.clear();
+        self.line.extend(cells);
         self.lines
-            .write_byte_record(&record)
+            .write_byte_record(&self.line)
             .expect("memory takes every line, and all have the header's width");
     }
 
     fn save(&mut self) -> io::Result<()> {
         let lines = std::mem::replace(&mut self.lines, csv::Writer::from_writer(Vec::new()));
-        let bytes = lines
+        let mut bytes = lines
             .into_inner()
             .map_err(|error| io::Error::other(error.to_string()))?;
         if bytes.is_empty() {
@@ -367,6 +370,8 @@ impl AppendedFile {
         self.file.write_all(&bytes)?;
         self.file.sync_data()?;
         self.length += bytes.len() as u64;
+        bytes.clear();
+        self.lines = csv::Writer::from_writer(bytes);
         Ok(())
     }
 }
