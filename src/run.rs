@@ -295,7 +295,8 @@ impl<T: Transport> Running<T> {
             let cause = StopCause::TimeUp(Lang::En.no_new_call(&until.shown));
             self.step(Input::Stop(cause));
         }
-        let effects = self.engine.step(self.clock.now(), input);
+        let now = self.clock.now();
+        let effects = self.engine.step(now, input);
         for effect in effects {
             match effect {
                 Effect::MarkDoubt(mark, change) => {
@@ -305,7 +306,7 @@ impl<T: Transport> Running<T> {
                 Effect::Send(ticket, change) => self.send(ticket, change),
                 Effect::Settle(settlement) => self.settled(settlement),
                 Effect::Tell(event) if self.is_for_canary(&event) => {}
-                Effect::Tell(event) => self.tell(event),
+                Effect::Tell(event) => self.observers.on(now, &event),
             }
         }
     }
