@@ -175,7 +175,9 @@ impl<'r> Record<'r> {
 
     /// All cells, to keep.
     pub fn to_cells(self) -> csv::ByteRecord {
-        (0..self.len()).filter_map(|at| self.cell(at)).collect()
+        let mut cells = csv::ByteRecord::with_capacity(self.cells.len(), self.len());
+        cells.extend((0..self.len()).filter_map(|at| self.cell(at)));
+        cells
     }
 }
 
