@@ -21,7 +21,7 @@ const MOST: f64 = 200.0;
 /// So many calls may be under way beside those of the last second.
 const UNDER_WAY: usize = 64;
 /// So many answers are looked at for the quickest way.
-const LATELY: usize = 64;
+const LATELY: usize = 128;
 /// So many refusals for each admitted call that a sliding second would have refused show that it is
 /// one. Simulated, services that count so have from 0.3 (the way back jitters like the way there) up
 /// to infinitely many (it doesn't); fixed seconds have at most 0.02, a bucket has none.
@@ -30,6 +30,8 @@ const TELLING: f64 = 0.3;
 #[derive(Debug)]
 struct Call {
     sent: Duration,
+    /// When it left, which is later than it was sent where the machine was busy.
+    left: Duration,
     answered: Option<Duration>,
 }
 
@@ -63,12 +65,21 @@ impl Arrivals {
         let answered = None;
         self.calls.push_back(Call {
             sent: now,
+            left: now,
             answered,
         });
         while self.calls.len() > n_calls + UNDER_WAY
             || self.calls.len() > n_calls && self.calls[0].is_long_ago(now)
         {
             self.calls.pop_front();
+        }
+    }
+
+    /// The call whose permit was for `permit` left only at `at`.
+    pub(super) fn left_late(&mut self, permit: Duration, at: Duration) {
+        let which = self.calls.partition_point(|call| call.sent < permit);
+        if let Some(call) = self.calls.get_mut(which) {
+            call.left = at;
         }
     }
 
@@ -107,6 +118,15 @@ impl Arrivals {
         self.refused += 1;
     }
 
+    /// How much longer than the quickest the last calls were under way in the mean.
+    pub(super) fn jitter(&self) -> Duration {
+        let Some(quickest) = self.latencies.iter().min() else {
+            return Duration::ZERO;
+        };
+        let n_calls = u32::try_from(self.latencies.len()).expect("they are few");
+        self.latencies.iter().sum::<Duration>() / n_calls - *quickest
+    }
+
     /// When the next call may leave at this pace; `None` if the pace alone decides.
     pub(super) fn room_at(&self, per_second: f64) -> Option<Duration> {
         let is_sliding = self.refused > 0 && self.refused as f64 >= TELLING * self.crowded as f64;
@@ -116,7 +136,7 @@ impl Arrivals {
             return None;
         }
         // None arrives sooner than the quickest, what has not been answered yet neither.
-        let arrived = |call: &Call| call.answered.unwrap_or_default().max(call.sent + quickest);
+        let arrived = |call: &Call| call.answered.unwrap_or_default().max(call.left + quickest);
         let mut arrivals: Vec<Duration> = self.calls.iter().map(arrived).collect();
         let (_, nth, _) = arrivals.select_nth_unstable_by(n_calls - 1, |a, b| b.cmp(a));
         let span = Duration::from_secs_f64(n_calls as f64 / per_second);
@@ -173,6 +193,28 @@ mod tests {
         assert_eq!(arrivals.room_at(1.0), Some(2200 * MS));
         arrivals.answered(1500 * MS, 1200 * MS);
         assert_eq!(arrivals.room_at(1.0), Some(2480 * MS));
+    }
+
+    #[test]
+    fn p2_a_call_that_left_late_arrives_late_whether_it_is_answered_or_not() {
+        let mut arrivals = one_held_up(1, 0);
+        arrivals.sent(1201 * MS, 10.0);
+        // By its permit, which was a little before.
+        arrivals.left_late(1200 * MS, 1700 * MS);
+        assert_eq!(arrivals.room_at(1.0), Some(2700 * MS));
+        assert_eq!(arrivals.room_at(10.0), Some(1300 * MS));
+        arrivals.answered(1730 * MS, 1201 * MS);
+        assert_eq!(arrivals.room_at(1.0), Some(2710 * MS));
+        // Of a call that is no longer known nothing is said.
+        arrivals.left_late(1300 * MS, 9000 * MS);
+        assert_eq!(arrivals.room_at(1.0), Some(2710 * MS));
+    }
+
+    #[test]
+    fn p3_jitter_is_what_the_mean_takes_longer_than_the_quickest() {
+        assert_eq!(Arrivals::default().jitter(), Duration::ZERO);
+        // Ten under way for 20 ms, one for 320.
+        assert_eq!(one_held_up(1, 0).jitter(), 300 * MS / 11);
     }
 
     #[test]

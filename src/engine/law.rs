@@ -14,7 +14,9 @@
 //! up, within what the pace makes in a second.
 //!
 //! The growth on new ground is in proportion to the limit, the cuts to the pace: two runs on one
-//! account drift towards equal shares. Where the quota seems to be shared both are small.
+//! account drift towards equal shares. Where the quota seems to be shared both are small. Where
+//! calls jitter as well, room is left for whole calls only: a sliding second holds eleven of ours or
+//! twelve, and at 11.2 a second it holds twelve at times, which are refused, and seldom gains by it.
 //!
 //! Where the constants come from stands in BENCHMARKS.md: `cargo bench --bench pace` prints what
 //! they give.
@@ -34,7 +36,7 @@ const CUT_STILL: f64 = 0.05;
 /// Below this part of the limit that the service named somebody else uses the quota, who may be
 /// one of us: no more than [`CUT_SHARED`] is yielded, and growth is [`SLOW_SHARED`], or whoever
 /// comes second would be left with nothing.
-const FAIR: f64 = 0.6;
+const FAIR: f64 = 0.65;
 /// Off the pace where the quota is shared. Two runs get stuck at unequal shares where one has only
 /// whole calls to yield and the other only parts of one to take; small steps find the moment between.
 const CUT_SHARED: f64 = 0.004;
@@ -51,8 +53,12 @@ const NO_ACCIDENT: Duration = Duration::from_secs(2);
 const SECOND: Duration = Duration::from_secs(1);
 /// Growth per second on new ground, as a part of the limit.
 const SLOW: f64 = 0.000_25;
-/// Growth per second where the quota is shared, as a part of the limit.
+/// Growth per second where the quota is shared, as a part of the limit; but [`SLOW`] where there is
+/// room for whole calls only, because between two of them nothing is asked for that may be refused.
 const SLOW_SHARED: f64 = 0.000_08;
+/// With so little jitter, from the quickest call to the mean, a pace between whole numbers does no
+/// harm.
+const JITTER: Duration = Duration::from_millis(1);
 /// Growth per second, as a part of the pace, up to [`SURE`].
 const REGAIN: f64 = 0.015;
 /// This part of the pace at which refusals began was surely fine.
@@ -146,7 +152,14 @@ impl Pace {
     }
 
     fn room_at(&self) -> Option<Duration> {
-        self.arrivals.room_at(self.now).filter(|_| !self.is_lost)
+        let per_second = self.whole_calls().unwrap_or(self.now);
+        self.arrivals.room_at(per_second).filter(|_| !self.is_lost)
+    }
+
+    /// How many whole calls a second there is to be room for, if it is to be whole ones.
+    fn whole_calls(&self) -> Option<f64> {
+        let is_whole = self.is_shared() && self.now >= 1.0 && self.arrivals.jitter() >= JITTER;
+        is_whole.then_some(self.now.floor())
     }
 
     /// Whether others seem to use the quota as well: refusals go on below [`FAIR`] of what the
@@ -171,7 +184,12 @@ impl Pace {
         self.is_lost = false;
         let limit = self.limit.map(|limit| limit.min(self.top));
         let faster = ((self.quiet - QUIET).max(0.0) / DOUBLING).exp2();
-        let slow = if self.is_shared() { SLOW_SHARED } else { SLOW };
+        let asks_between = self.whole_calls().is_none() || self.room_at().is_none();
+        let slow = if self.is_shared() && asks_between {
+            SLOW_SHARED
+        } else {
+            SLOW
+        };
         let mut growth = (slow * faster * limit.unwrap_or(self.now)).min(FASTEST * self.now);
         if self.now < SURE * self.refused_at {
             growth = growth.max(REGAIN * self.now);
@@ -188,6 +206,11 @@ impl Pace {
         }
     }
 
+    /// The call whose permit was for `permit` left only at `at`.
+    pub(super) fn left_late(&mut self, permit: Duration, at: Duration) {
+        self.arrivals.left_late(permit, at);
+    }
+
     /// A call that was sent at `sent` came back, and was not one too many.
     pub(super) fn admitted(&mut self, now: Duration, sent: Duration) {
         self.arrivals.answered(now, sent);
@@ -199,6 +222,8 @@ impl Pace {
     pub(super) fn refused(&mut self, now: Duration, sent: Duration, named: Option<f64>) {
         self.arrivals.answered(now, sent);
         if self.last_cut.is_some_and(|cut| sent <= cut) {
+            self.quiet = 0.0;
+            self.last_refusal = Some(now);
             return;
         }
         let named = named.map(|limit| limit.max(Rate::MIN));
@@ -223,7 +248,9 @@ impl Pace {
             self.last_cut = Some(now);
             self.drained = now + SECOND;
         } else if sent >= self.drained {
-            self.arrivals.refused();
+            if !self.is_lost {
+                self.arrivals.refused();
+            }
             if is_alone {
                 self.refused_at = self.now;
             }
@@ -241,6 +268,12 @@ impl Pace {
             self.now = (self.now * (1.0 - cut)).max(least);
             self.last_cut = Some(now);
         }
+    }
+
+    /// A refusal that changes nothing but that room is left from now on.
+    #[cfg(test)]
+    pub(super) fn leave_room(&mut self) {
+        self.arrivals.refused();
     }
 
     /// What is worth telling and was not told yet.
@@ -285,8 +318,9 @@ mod tests {
         // At the very instant of the cut is not after it.
         pace.refused(2000 * MS, 1000 * MS, None);
         assert_eq!(pace.per_second(), 20.0 * (1.0 - CUT));
+        // What was under way goes on being refused: the next cut is deeper, however long a call takes.
         pace.refused(2900 * MS, 1001 * MS, None);
-        assert_eq!(pace.per_second(), 20.0 * (1.0 - CUT) * (1.0 - CUT));
+        assert_eq!(pace.per_second(), 20.0 * (1.0 - CUT) * (1.0 - CUT_AGAIN));
     }
 
     #[test]
@@ -468,6 +502,56 @@ mod tests {
         assert_eq!(told, 20.0);
     }
 
+    /// Twenty seconds at this pace of the 20 a second that the service allows, every other call held
+    /// up by so much; then one refusal.
+    fn shared(per_second: f64, held_up: Duration) -> Pace {
+        let mut pace = pace();
+        pace.know_limit(20.0);
+        pace.now = per_second;
+        let spacing = spacing(per_second);
+        for call in 0..(20.0 * per_second) as u32 {
+            pace.arrivals.sent(spacing * call, per_second);
+            pace.admitted(spacing * call + held_up * (call % 2) + MS, spacing * call);
+        }
+        pace.leave_room();
+        pace
+    }
+
+    #[test]
+    fn p3_where_calls_jitter_and_the_quota_is_shared_there_is_room_for_whole_calls() {
+        let room = |pace: &Pace, per_second| pace.arrivals.room_at(per_second).unwrap();
+        for (per_second, held_up, whole) in [
+            (11.4, 10 * MS, Some(11.0)),
+            (11.9, 10 * MS, Some(11.0)),
+            (12.0, 10 * MS, Some(12.0)),
+            (11.4, MS / 10, None),
+            (13.4, 10 * MS, None),
+            (0.9, 10 * MS, None),
+        ] {
+            let mut pace = shared(per_second, held_up);
+            assert_eq!(pace.whole_calls(), whole, "{per_second}");
+            let expected = room(&pace, whole.unwrap_or(per_second));
+            assert_eq!(pace.room_at(), Some(expected), "{per_second}");
+            assert!(expected == room(&pace, per_second) || per_second.fract() > 0.0);
+            // Between two whole numbers it may grow as if nobody shared, nothing is asked for by it.
+            let slow = match whole {
+                None if per_second < FAIR * 20.0 => SLOW_SHARED,
+                _ => SLOW,
+            };
+            pace.refused_at = per_second;
+            let from = Duration::from_secs(20);
+            for tenth in 0..110 {
+                pace.sent(from + tenth * 100 * MS);
+            }
+            let grown = pace.per_second() - per_second;
+            let expected = 10.0 * slow * 20.0;
+            assert!(
+                (grown / expected - 1.0).abs() < 0.1,
+                "{per_second}: {grown}"
+            );
+        }
+    }
+
     /// Ten seconds at the whole pace, each call under way for 50 ms, but the last for 250; then one
     /// refusal, of a sliding second as it seems.
     fn held_up() -> Pace {
@@ -492,6 +576,24 @@ mod tests {
         assert_eq!(pace.room_at(), None);
         quiet(&mut pace, 14, 16);
         assert!(pace.room_at() > Some(9_900 * MS));
+    }
+
+    #[test]
+    fn p3_refusals_while_the_pace_is_far_too_high_are_no_sign_of_a_sliding_second() {
+        let mut pace = pace();
+        // Twenty admitted that a sliding second would have refused: six refusals would outweigh them.
+        for call in 0..40 {
+            pace.sent(call * MS);
+            pace.admitted(100 * MS, call * MS);
+        }
+        for n in 0..12 {
+            pace.refused((200 + 600 * n) * MS, (200 + 600 * n) * MS, None);
+        }
+        quiet(&mut pace, 8, 12);
+        assert!(!pace.is_lost);
+        assert_eq!(pace.room_at(), None);
+        pace.leave_room();
+        assert!(pace.room_at().is_some());
     }
 
     #[test]
@@ -533,7 +635,7 @@ mod tests {
             sent.push(at);
             pace.sent(at);
             // So that room is left throughout.
-            pace.arrivals.refused();
+            pace.leave_room();
             let a_second = pace.per_second().round() as usize;
             if sent.len() > a_second {
                 let took = at - sent[sent.len() - 1 - a_second];

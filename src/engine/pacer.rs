@@ -131,6 +131,7 @@ impl Pacer {
     /// younger permits were handed out meanwhile it is one call too many among theirs, so a slot
     /// behind them stays empty: enough for calls less than a second late.
     pub fn left_late(&mut self, permit: Duration, at: Duration) {
+        self.pace.left_late(permit, at);
         let spacing = spacing(self.pace.per_second());
         self.pause_until(at + spacing.saturating_sub(GRACE));
         if let Some(youngest) = self.fed.filter(|fed| *fed > permit) {
@@ -289,6 +290,40 @@ mod tests {
         }
     }
 
+    /// Below the cap too, where room is left and what waited may follow closer.
+    #[test]
+    fn p2_a_call_that_left_late_at_an_adapted_pace_moves_the_rest_back() {
+        for late in (3..=990).map(Duration::from_millis) {
+            let mut pacer = Pacer::new(rate(20.0));
+            pacer.know_limit(10.0);
+            let quick = Duration::from_millis(20);
+            let mut sent = Vec::new();
+            let mut left: Option<(Duration, Duration)> = None;
+            let mut now = Duration::ZERO;
+            while now < Duration::from_secs(8) {
+                if let Some((permit, at)) = left.take_if(|(_, at)| *at <= now) {
+                    sent.push(at);
+                    pacer.left_late(permit, at);
+                }
+                match pacer.take(now) {
+                    Ok(permit) if permit > Duration::from_secs(3) && sent.len() == 30 => {
+                        left = Some((permit, permit + late));
+                    }
+                    Ok(permit) => {
+                        sent.push(now);
+                        // Every third is held up, and the late one never answered.
+                        let held_up = quick * 3 * u32::from(sent.len() % 3 == 0);
+                        pacer.admitted(now + quick + held_up, permit);
+                        pacer.pace.leave_room();
+                    }
+                    Err(due) => now = left.map_or(due, |(_, at)| at.min(due)),
+                }
+            }
+            sent.sort_unstable();
+            assert_eq!(most_in_a_second(&sent), 10, "{late:?} late");
+        }
+    }
+
     #[test]
     fn p3_the_adapted_pace_a_pause_and_the_room_delay_beyond_the_cap() {
         let mut pacer = Pacer::new(rate(20.0));
@@ -323,6 +358,46 @@ mod tests {
     }
 
     proptest! {
+        /// However late answers come, if at all: what catches up stays within the pace.
+        #[test]
+        fn p3_at_an_adapted_pace_never_more_than_it_makes_in_a_second(
+            pace in 1.0..20.0_f64,
+            late in prop::collection::vec(0_u64..8_000, 1..50),
+            under_way in prop::collection::vec(prop::option::weighted(0.9, 1_u64..400), 1..50),
+            pauses in prop::collection::vec(prop::option::weighted(0.03, 500_u64..5_000), 1..50),
+        ) {
+            let mut pacer = Pacer::new(rate(100.0));
+            pacer.know_limit(pace);
+            let of = |which: usize, from: &[Option<u64>]| {
+                from[which % from.len()].map(Duration::from_millis)
+            };
+            let mut on_their_way = std::collections::BTreeSet::new();
+            let mut sent = Vec::new();
+            let mut now = Duration::ZERO;
+            while now < Duration::from_secs(30) {
+                while let Some((back, left)) = on_their_way.first().copied()
+                    && back <= now
+                {
+                    on_their_way.pop_first();
+                    pacer.admitted(back, left);
+                    pacer.pace.leave_room();
+                }
+                let n = sent.len();
+                match pacer.take(now) {
+                    Ok(_) => {
+                        sent.push(now);
+                        if let Some(under_way) = of(n, &under_way) {
+                            on_their_way.insert((now + under_way, now));
+                        }
+                        now += of(n, &pauses).unwrap_or_default();
+                    }
+                    Err(due) => now = due + Duration::from_micros(late[n % late.len()]),
+                }
+            }
+            let most = pacer.pace.per_second().ceil() as usize;
+            prop_assert!(most_in_a_second(&sent) <= most, "{most}");
+        }
+
         #[test]
         fn p2_never_more_than_n_in_any_second(
             per_second in 1_u32..400,
