@@ -44,7 +44,7 @@ const LINGER: Duration = Duration::from_millis(250);
 /// So many outcomes don't wait for more.
 const ENOUGH_OUTCOMES: usize = 8192;
 /// So many doubts don't, which is half of the longest runway.
-const ENOUGH_DOUBTS: usize = 4096;
+const ENOUGH_DOUBTS: usize = 1024;
 /// With so many records in memory nothing more is read until the disk has caught up.
 const ENOUGH_UNRECORDED: usize = 2 * ENOUGH_OUTCOMES;
 /// Waits shorter than this are not worth telling.

@@ -15,12 +15,13 @@
 //! calls in flight than slots; never over the pace; no send before its doubt is durable; a
 //! waiting change holds no slot (P4); after a step, [`Engine::wake_at`] lies in the future.
 //!
-//! Parts: `seam` is what goes in and comes out, [`pacer`] hands out permits at the pace that `law`
-//! finds with the help of `arrivals`, [`retry`] says how long to wait, [`breaker`] sends one probe
-//! at a time when the service fails for everybody.
+//! Parts: `seam` is what goes in and comes out, `held` keeps the changes, [`pacer`] hands out
+//! permits at the pace that `law` finds with the help of `arrivals`, [`retry`] says how long to
+//! wait, [`breaker`] sends one probe at a time when the service fails for everybody.
 
 mod arrivals;
 pub mod breaker;
+mod held;
 mod law;
 pub mod pacer;
 pub mod retry;
@@ -36,6 +37,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::event::{Answer, Event, StopCause, Why};
 use crate::model::{Change, FatalCause, Fault, Fields, Passing, Verdict};
 use breaker::{Breaker, Failed};
+use held::ByMark;
 use pacer::Pacer;
 pub use seam::{Effect, Ending, Input, Limits, Mark, Settlement, Ticket};
 
@@ -85,7 +87,7 @@ pub struct Engine {
     pacer: Pacer,
     breaker: Breaker,
     random: ChaCha8Rng,
-    held: BTreeMap<Mark, Held>,
+    held: ByMark<Held>,
     ready: VecDeque<Mark>,
     waiting: BTreeMap<(Duration, Mark), Why>,
     /// Changes out of tries, with their last fault, until it is clear whether it was an outage.
@@ -112,7 +114,7 @@ impl Engine {
             pacer: Pacer::new(limits.rate),
             breaker: Breaker::new(),
             random: ChaCha8Rng::seed_from_u64(limits.seed),
-            held: BTreeMap::new(),
+            held: ByMark::new(),
             ready: VecDeque::new(),
             waiting: BTreeMap::new(),
             exhausted: Vec::new(),
@@ -239,10 +241,9 @@ impl Engine {
 
     fn take_in(&mut self, changes: Vec<Change>, effects: &mut Vec<Effect>) {
         for change in changes {
-            let mark = self.next_mark;
-            self.next_mark += 1;
             let change = Arc::new(change);
-            self.held.insert(mark, Held::new(change.clone()));
+            let mark = self.held.push(Held::new(change.clone()));
+            self.next_mark = mark + 1;
             if self.stopping.is_some() {
                 self.settle(mark, Ending::Pending, effects);
             } else {
@@ -254,16 +255,19 @@ impl Engine {
     fn became_durable(&mut self, now: Duration, mark: Mark) {
         let from = self.durable.map_or(0, |durable| durable + 1);
         self.durable = Some(mark);
-        for (mark, held) in self.held.range_mut(from..=mark) {
+        for mark in from..=mark {
+            let Some(held) = self.held.get_mut(mark) else {
+                continue; // The run is stopping.
+            };
             debug_assert_eq!(held.state, State::Marking);
             match held.change.not_before {
                 Some(due) if due > now => {
                     held.state = State::Waiting;
-                    self.waiting.insert((due, *mark), Why::Cooldown);
+                    self.waiting.insert((due, mark), Why::Cooldown);
                 }
                 _ => {
                     held.state = State::Ready;
-                    self.ready.push_back(*mark);
+                    self.ready.push_back(mark);
                 }
             }
         }
@@ -280,7 +284,7 @@ impl Engine {
                 .pacer
                 .take(now)
                 .expect("the permit was due when the call was");
-            let held = self.held.get_mut(&mark).expect("a candidate is held");
+            let held = self.held.get_mut(mark).expect("a candidate is held");
             held.state = State::InFlight;
             held.attempts += 1;
             let first = held.sent.map_or(now, |(first, _)| first);
@@ -328,7 +332,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         let mark = ticket.mark;
-        let Some(held) = self.held.get_mut(&mark) else {
+        let Some(held) = self.held.get_mut(mark) else {
             // It was abandoned, its change is settled as unknown.
             return;
         };
@@ -412,7 +416,7 @@ impl Engine {
     fn settle_out_of_tries(&mut self, mark: Mark, fault: Fault, effects: &mut Vec<Effect>) {
         let held = self
             .held
-            .get_mut(&mark)
+            .get_mut(mark)
             .expect("a change out of tries is held");
         let ending = match held.unanswered.take() {
             Some(unanswered) => Ending::Unknown(unanswered),
@@ -446,7 +450,11 @@ impl Engine {
             let since = self.trouble.take().map_or(now, |(since, _)| since);
             self.trouble = Some((since, fault.clone()));
         }
-        let (_, sent) = self.held[&mark].sent.expect("a failed call was sent");
+        let (_, sent) = self
+            .held
+            .get(mark)
+            .and_then(|held| held.sent)
+            .expect("a failed call was sent");
         if passing == Passing::Throttled {
             self.pacer.refused(now, sent, fault.named_limit());
             let pause = after.unwrap_or_default().min(retry::LONGEST_ASKED);
@@ -483,7 +491,7 @@ impl Engine {
         let streak = self.breaker.streak();
         let held = self
             .held
-            .get_mut(&mark)
+            .get_mut(mark)
             .expect("an answered call's change is held");
         held.failures += 1;
         match passing {
@@ -531,7 +539,7 @@ impl Engine {
     fn wait_until(&mut self, due: Duration, mark: Mark, why: Why) {
         let held = self
             .held
-            .get_mut(&mark)
+            .get_mut(mark)
             .expect("a change that waits is held");
         held.state = State::Waiting;
         self.waiting.insert((due, mark), why);
@@ -560,7 +568,7 @@ impl Engine {
             .held
             .iter()
             .filter(|(_, held)| held.state != State::InFlight)
-            .map(|(mark, _)| *mark)
+            .map(|(mark, _)| mark)
             .collect();
         for mark in idle {
             self.leave_unsettled(mark, effects);
@@ -571,9 +579,9 @@ impl Engine {
     }
 
     fn abandon(&mut self, effects: &mut Vec<Effect>) {
-        let marks: Vec<Mark> = self.held.keys().copied().collect();
+        let marks: Vec<Mark> = self.held.iter().map(|(mark, _)| mark).collect();
         for mark in marks {
-            let held = self.held.get_mut(&mark).expect("listed just now");
+            let held = self.held.get_mut(mark).expect("listed just now");
             if held.state == State::InFlight && held.unanswered.is_none() {
                 held.unanswered = Some(Fault::ours(
                     "abandoned",
@@ -590,7 +598,7 @@ impl Engine {
     fn leave_unsettled(&mut self, mark: Mark, effects: &mut Vec<Effect>) {
         let held = self
             .held
-            .get_mut(&mark)
+            .get_mut(mark)
             .expect("an unsettled change is held");
         let ending = match held.unanswered.take() {
             Some(fault) => Ending::Unknown(fault),
@@ -604,7 +612,7 @@ impl Engine {
     }
 
     fn settle(&mut self, mark: Mark, ending: Ending, effects: &mut Vec<Effect>) {
-        let held = self.held.remove(&mark).expect("a change settles once");
+        let held = self.held.remove(mark).expect("a change settles once");
         let sent = held.change.send.fields();
         let unclear = held.unclear || held.unanswered.is_some();
         let may_arrive_late = held.unanswered.is_some() || matches!(ending, Ending::Unknown(_));

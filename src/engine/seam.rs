@@ -30,10 +30,10 @@ pub struct Limits {
 
 impl Limits {
     /// The runway that fits a pace: a second's worth, so that the record can commit in large
-    /// groups where the pace is high, and a kill leaves little in doubt where it is not. Of
-    /// more than 8,192 a commit would not get cheaper (BENCHMARKS.md).
+    /// groups where the pace is high, and a kill leaves little in doubt where it is not. More
+    /// than 2,048 don't stay in a processor's cache until it is their turn (BENCHMARKS.md).
     pub fn runway_at(rate: Rate) -> usize {
-        (rate.get().ceil() as usize).clamp(16, 8192)
+        (rate.get().ceil() as usize).clamp(16, 2048)
     }
 
     /// The window that fits a pace: the changes ahead, those in flight, those whose outcome is on
