@@ -257,7 +257,7 @@ impl Engine {
         self.durable = Some(mark);
         for mark in from..=mark {
             let Some(held) = self.held.get_mut(mark) else {
-                continue; // The run is stopping.
+                continue; // It was settled before: the run is stopping.
             };
             debug_assert_eq!(held.state, State::Marking);
             match held.change.not_before {

@@ -31,7 +31,8 @@ pub struct Limits {
 impl Limits {
     /// The runway that fits a pace: a second's worth, so that the record can commit in large
     /// groups where the pace is high, and a kill leaves little in doubt where it is not. More
-    /// than 2,048 don't stay in a processor's cache until it is their turn (BENCHMARKS.md).
+    /// than 2,048 don't stay in a processor's cache until it is their turn (BENCHMARKS.md); at such
+    /// paces a disk that takes a quarter of a second to sync is waited for.
     pub fn runway_at(rate: Rate) -> usize {
         (rate.get().ceil() as usize).clamp(16, 2048)
     }

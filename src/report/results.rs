@@ -326,19 +326,19 @@ struct AppendedFile {
 }
 
 impl AppendedFile {
-    /// Makes the file with its header: whoever finds its name finds whole lines, also where the
-    /// run was killed as it began.
+    /// Makes the file with its header: whoever finds its name finds that, also where the run was
+    /// killed as it began.
     fn create<'c>(
         dir: &Path,
         name: &str,
         header: impl IntoIterator<Item = &'c str>,
     ) -> io::Result<Self> {
-        let nameless = tempfile::Builder::new()
+        let temporary = tempfile::Builder::new()
             .prefix(&format!(".{name}-"))
             .append(true)
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(dir)?;
-        let (file, unnamed) = nameless.into_parts();
+        let (file, its_path) = temporary.into_parts();
         let mut created = Self {
             file,
             lines: csv::Writer::from_writer(Vec::new()),
@@ -347,7 +347,7 @@ impl AppendedFile {
         };
         created.push(header);
         created.save()?;
-        unnamed.persist(dir.join(name))?;
+        its_path.persist(dir.join(name))?;
         Ok(created)
     }
 
