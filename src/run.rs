@@ -38,9 +38,8 @@ use crate::tencent::client::Transport;
 
 /// How long an outcome may wait for others to share its commit. Chosen: a kill loses at most this
 /// much of what is known, and what a commit under way takes; a slow disk has four commits of few
-/// outcomes a second to do at most. Users stand in
-/// the ledger in no order, so a commit writes a page for nearly each of its outcomes until they are
-/// so many that they meet on pages.
+/// outcomes a second to do at most. Users stand in the ledger in no order, so a commit writes a page
+/// for nearly each of its outcomes until they are so many that they meet on pages.
 const LINGER: Duration = Duration::from_millis(250);
 /// So many outcomes don't wait for more.
 const ENOUGH_OUTCOMES: usize = 8192;

@@ -32,11 +32,17 @@ impl<T> ByMark<T> {
         self.n_held == 0
     }
 
-    /// Holds one more; returns its mark, which is one more than the last.
+    /// The mark of what is held next.
+    pub(super) fn next(&self) -> Mark {
+        self.first + self.slots.len() as Mark
+    }
+
+    /// Holds one more; returns its mark.
     pub(super) fn push(&mut self, held: T) -> Mark {
+        let mark = self.next();
         self.slots.push_back(Some(Box::new(held)));
         self.n_held += 1;
-        self.first + self.slots.len() as Mark - 1
+        mark
     }
 
     fn at(&self, mark: Mark) -> Option<usize> {
@@ -99,6 +105,7 @@ mod tests {
                     }
                     Some(mark) => prop_assert_eq!(held.remove(mark), map.remove(&mark)),
                 }
+                prop_assert_eq!(held.next(), next);
                 prop_assert_eq!((held.len(), held.is_empty()), (map.len(), map.is_empty()));
                 prop_assert!(held.iter().eq(map.iter().map(|(mark, value)| (*mark, value))));
                 prop_assert!(held.values_mut().eq(map.values_mut()));

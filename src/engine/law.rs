@@ -186,11 +186,10 @@ impl Pace {
         self.is_lost = false;
         let limit = self.limit.map(|limit| limit.min(self.top));
         let faster = ((self.quiet - QUIET).max(0.0) / DOUBLING).exp2();
-        let asks_between = self.whole_calls().is_none() || self.room_at().is_none();
-        let slow = if self.is_shared() && asks_between {
-            SLOW_SHARED
-        } else {
-            SLOW
+        let is_whole = self.whole_calls().is_some() && self.room_at().is_some();
+        let slow = match self.is_shared() && !is_whole {
+            true => SLOW_SHARED,
+            false => SLOW,
         };
         let mut growth = (slow * faster * limit.unwrap_or(self.now)).min(FASTEST * self.now);
         if self.now < SURE * self.refused_at {

@@ -93,7 +93,6 @@ pub struct Engine {
     /// Changes out of tries, with their last fault, until it is clear whether it was an outage.
     exhausted: Vec<(Mark, Fault)>,
     in_flight: usize,
-    next_mark: Mark,
     durable: Option<Mark>,
     input_ended: bool,
     stopping: Option<StopCause>,
@@ -119,7 +118,6 @@ impl Engine {
             waiting: BTreeMap::new(),
             exhausted: Vec::new(),
             in_flight: 0,
-            next_mark: 0,
             durable: None,
             input_ended: false,
             stopping: None,
@@ -155,7 +153,7 @@ impl Engine {
             return 0;
         }
         let durable = self.durable.map_or(0, |mark| mark + 1);
-        self.ready.len() + (self.next_mark - durable) as usize
+        self.ready.len() + (self.held.next() - durable) as usize
     }
 
     /// Whether a change could leave if only its doubt were durable: the record should not be
@@ -243,7 +241,6 @@ impl Engine {
         for change in changes {
             let change = Arc::new(change);
             let mark = self.held.push(Held::new(change.clone()));
-            self.next_mark = mark + 1;
             if self.stopping.is_some() {
                 self.settle(mark, Ending::Pending, effects);
             } else {

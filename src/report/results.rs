@@ -7,9 +7,8 @@
 //! (rule T7).
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -20,6 +19,7 @@ use crate::input::Source;
 use crate::input::header::OWN_COLUMNS;
 use crate::model::{Outcome, SourceRow};
 use crate::plan::rows::SettledRow;
+use crate::report::summary::save_private;
 
 /// Name of the file with all rows that were not unchanged.
 pub const RESULTS: &str = "results.csv";
@@ -90,9 +90,10 @@ impl ResultFiles {
             columns,
             run_id: run_id.into(),
         };
-        // The ledger will vouch for them: they must be found after a power cut, too.
-        for dir in [Some(dir), dir.parent()].into_iter().flatten() {
-            File::open(dir)?.sync_all()?;
+        // The ledger will vouch for them: they must be found after a power cut, too, and so must
+        // the directory that they are in.
+        if let Some(parent) = dir.parent() {
+            File::open(parent)?.sync_all()?;
         }
         Ok(files)
     }
@@ -333,22 +334,16 @@ impl AppendedFile {
         name: &str,
         header: impl IntoIterator<Item = &'c str>,
     ) -> io::Result<Self> {
-        let temporary = tempfile::Builder::new()
-            .prefix(&format!(".{name}-"))
-            .append(true)
-            .permissions(Permissions::from_mode(0o600))
-            .tempfile_in(dir)?;
-        let (file, its_path) = temporary.into_parts();
-        let mut created = Self {
-            file,
+        let mut lines = csv::Writer::from_writer(Vec::new());
+        lines.write_record(header)?;
+        let header = lines.into_inner().map_err(|error| error.into_error())?;
+        let path = save_private(dir, name, &header)?;
+        Ok(Self {
+            file: OpenOptions::new().append(true).open(path)?,
             lines: csv::Writer::from_writer(Vec::new()),
             line: ByteRecord::new(),
-            length: 0,
-        };
-        created.push(header);
-        created.save()?;
-        its_path.persist(dir.join(name))?;
-        Ok(created)
+            length: header.len() as u64,
+        })
     }
 
     fn push<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) {
