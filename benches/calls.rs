@@ -3,8 +3,9 @@
 //! every signature on the other; a processor for each side. `cargo bench --bench calls [CALLS]`
 //!
 //! By turns, so that both see the same noise of the machine. Of each round the ratio is taken;
-//! shown are the medians, and the best round, which is the one that was disturbed least.
+//! shown are the medians and quartiles.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 const CONCURRENCY: usize = 64;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
 
 fn main() {
     let calls: u64 = std::env::args()
@@ -62,27 +63,31 @@ fn main() {
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let bare = measured(&theirs, || bare_loop(&runtime, &service, calls));
-        let whole = measured(&theirs, || whole_run(&runtime, &service, &input, calls));
+        // To remove what a run leaves behind is no part of it.
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let whole = measured(&theirs, || {
+            whole_run(&runtime, &service, &input, dir.path(), calls);
+        });
         rounds.push([bare, whole]);
     }
     let per_call = |cost: Duration| cost.as_secs_f64() * 1e6 / calls as f64;
     for (name, which) in [("bare loop", 0), ("whole run", 1)] {
-        let speed = median(rounds.iter().map(|round| 1e6 / per_call(round[which].time)));
-        let cpu = median(rounds.iter().map(|round| per_call(round[which].cpu)));
+        let [_, time, _] = quartiles(rounds.iter().map(|round| per_call(round[which].time)));
+        let [_, cpu, _] = quartiles(rounds.iter().map(|round| per_call(round[which].cpu)));
+        let speed = 1e6 / time;
         println!("{name}  {speed:8.0} calls/s, {cpu:5.1} µs of processor a call");
     }
-    let speed = |[bare, whole]: &[Cost; 2]| bare.time.as_secs_f64() / whole.time.as_secs_f64();
-    let cpu = |[bare, whole]: &[Cost; 2]| whole.cpu.as_secs_f64() / bare.cpu.as_secs_f64();
+    let ratios = |of: fn(&Cost) -> Duration| {
+        let ratio =
+            move |[bare, whole]: &[Cost; 2]| of(whole).as_secs_f64() / of(bare).as_secs_f64();
+        quartiles(rounds.iter().map(ratio))
+    };
+    let [slow, median, fast] = ratios(|cost| cost.time).map(|ratio| 100.0 / ratio);
     println!(
-        "a whole run makes {:.0} % of the bare loop's calls (best round {:.0} %)",
-        median(rounds.iter().map(speed)) * 100.0,
-        rounds.iter().map(speed).fold(0.0, f64::max) * 100.0
+        "a whole run makes {median:.1} % of the bare loop's calls (quartiles {fast:.1} and {slow:.1})"
     );
-    println!(
-        "and takes {:.2} times its processor a call (best round {:.2})",
-        median(rounds.iter().map(cpu)),
-        rounds.iter().map(cpu).fold(f64::INFINITY, f64::min)
-    );
+    let [low, median, high] = ratios(|cost| cost.cpu);
+    println!("and takes {median:.2} times its processor a call (quartiles {low:.2} and {high:.2})");
 }
 
 /// What something took.
@@ -126,10 +131,10 @@ fn run_on(processor: usize) {
     let _ = rustix::thread::sched_setaffinity(None, &set);
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
+fn quartiles(figures: impl Iterator<Item = f64>) -> [f64; 3] {
     let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+    [1, 2, 3].map(|quarter| figures[figures.len() * quarter / 4])
 }
 
 fn transport(service: &Running) -> Arc<HttpTransport> {
@@ -211,11 +216,9 @@ fn write_input(calls: u64) -> NamedTempFile {
     file
 }
 
-fn whole_run(runtime: &Runtime, service: &Running, input: &NamedTempFile, calls: u64) {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let (mut ledger, _) = Ledger::open(&dir.path().join("ledger")).expect("a new ledger");
-    let source =
-        Source::open(input.path().to_str().expect("a plain path"), dir.path()).expect("CSV");
+fn whole_run(runtime: &Runtime, service: &Running, input: &NamedTempFile, dir: &Path, calls: u64) {
+    let (mut ledger, _) = Ledger::open(&dir.join("ledger")).expect("a new ledger");
+    let source = Source::open(input.path().to_str().expect("a plain path"), dir).expect("CSV");
     let stop = AtomicBool::new(false);
     let survey = Survey::take(vec![source], ledger.keys().clone(), &stop).expect("CSV");
     let number = |id: &str| ledger.run_number(id).expect("a ledger");
@@ -223,12 +226,12 @@ fn whole_run(runtime: &Runtime, service: &Running, input: &NamedTempFile, calls:
         ledger.scan(each)
     })
     .expect("a plan");
-    let files = ResultFiles::create(dir.path(), &plan.survey().sources, "bench").expect("files");
+    let files = ResultFiles::create(dir, &plan.survey().sources, "bench").expect("files");
     let run = NewRun {
         run_id: "bench",
         started_at: Utc::now(),
         input: &[],
-        report_dir: dir.path(),
+        report_dir: dir,
         counts: plan.settled,
     };
     ledger.begin_run(&run, &plan.closes).expect("a ledger");

@@ -17,7 +17,7 @@ use lcic_sync::input::Source;
 use lcic_sync::input::survey::Survey;
 use lcic_sync::ledger::write::{Progress, Records};
 use lcic_sync::ledger::{Ledger, NewRun};
-use lcic_sync::model::{Change, Counts, Fields, RowRef, SourceRow, UserId, Values};
+use lcic_sync::model::{Cells, Change, Counts, Fields, RowRef, SourceRow, UserId, Values};
 use lcic_sync::plan::{self, Wishes};
 
 const ROUNDS: usize = 5;
@@ -155,17 +155,15 @@ fn make(dir: &Path, rows: u64) {
         let nickname = format!("张伟{n}");
         let avatar = format!("https://cdn.example.com/avatars/school7/2026/{n:08x}{n:08x}.png?v=3");
         writeln!(file, "{user},{nickname},{avatar}").expect("room on the disk");
-        records
-            .settlements
-            .push((applied(n, &user, nickname, avatar), Utc::now()));
-        if records.settlements.len() == 65_536 || n + 1 == rows {
+        records.settle(&applied(n, &user, nickname, avatar), Utc::now());
+        if (n + 1) % 65_536 == 0 || n + 1 == rows {
             let progress = Progress {
                 counts,
                 results_bytes: 0,
                 failures_bytes: 0,
             };
             ledger.write(&records, &progress).expect("room on the disk");
-            records.settlements.clear();
+            records = Records::default();
         }
     }
     file.flush().expect("room on the disk");
@@ -185,7 +183,7 @@ fn applied(mark: u64, user: &str, nickname: String, avatar: String) -> Settlemen
                     file: 0,
                     line: mark + 2,
                 },
-                cells: csv::ByteRecord::new(),
+                cells: Cells::default(),
             }],
             doubted_before: Fields::NONE,
             failed_before: false,

@@ -48,11 +48,35 @@ impl Clock {
         (self.wall)()
     }
 
-    /// What the wall clock said at an instant of the run: counted back from now, because a
-    /// suspended machine's monotonic clock stands still.
+    /// What both clocks say now.
+    pub fn read(&self) -> Reading {
+        Reading {
+            run: self.now(),
+            wall: self.wall_now(),
+        }
+    }
+
+    /// What the wall clock said at an instant of the run.
     pub fn wall_at(&self, at: Duration) -> DateTime<Utc> {
-        let ago = TimeDelta::from_std(self.now().saturating_sub(at)).unwrap_or_default();
-        self.wall_now() - ago
+        self.read().wall_at(at)
+    }
+}
+
+/// What both clocks said at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Since the start of the run.
+    pub run: Duration,
+    /// By the wall clock.
+    pub wall: DateTime<Utc>,
+}
+
+impl Reading {
+    /// What the wall clock said at an earlier instant of the run: counted back from here, because
+    /// a suspended machine's monotonic clock stands still.
+    pub fn wall_at(&self, at: Duration) -> DateTime<Utc> {
+        let ago = TimeDelta::from_std(self.run.saturating_sub(at)).unwrap_or_default();
+        self.wall - ago
     }
 }
 

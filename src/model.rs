@@ -154,7 +154,62 @@ pub struct SourceRow {
     /// Where it stands.
     pub at: RowRef,
     /// All of its cells, as read. Personal data.
-    pub cells: csv::ByteRecord,
+    pub cells: Cells,
+}
+
+/// The cells of a row in one piece of memory: thousands of rows wait for their outcome at once,
+/// and a `csv::ByteRecord` is three pieces that take more than the text in them.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Cells {
+    /// Behind `n` numbers of four bytes, which say where each cell ends, the cells.
+    bytes: Box<[u8]>,
+    n: usize,
+}
+
+impl Cells {
+    const NUMBER: usize = size_of::<u32>();
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.n
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.n == 0
+    }
+
+    /// The cell at an index from 0.
+    pub fn get(&self, at: usize) -> Option<&[u8]> {
+        let (ends, text) = self.bytes.split_at(self.n * Self::NUMBER);
+        let end = |at: usize| {
+            let number = ends[at * Self::NUMBER..].first_chunk().expect("is so long");
+            u32::from_ne_bytes(*number) as usize
+        };
+        (at < self.n).then(|| &text[at.checked_sub(1).map_or(0, end)..end(at)])
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.n).filter_map(|at| self.get(at))
+    }
+}
+
+impl<C: AsRef<[u8]>> FromIterator<C> for Cells {
+    /// # Panics
+    /// When they are longer than 4 GiB together: no record of a file is.
+    fn from_iter<I: IntoIterator<Item = C>>(cells: I) -> Self {
+        let (mut ends, mut text) = (Vec::new(), Vec::new());
+        for cell in cells {
+            text.extend_from_slice(cell.as_ref());
+            let end = u32::try_from(text.len()).expect("records have a longest length");
+            ends.extend(end.to_ne_bytes());
+        }
+        Self {
+            n: ends.len() / Self::NUMBER,
+            bytes: [ends, text].concat().into(),
+        }
+    }
 }
 
 impl fmt::Debug for SourceRow {
@@ -397,6 +452,25 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cells_are_kept_as_they_are() {
+        let rows: [&[&[u8]]; 5] = [
+            &[],
+            &[b""],
+            &[b"", b""],
+            &[b"a", b"", b"\xFF,\n"],
+            &[b"abc"],
+        ];
+        for row in rows {
+            let cells: Cells = row.iter().collect();
+            assert_eq!(cells.iter().collect::<Vec<_>>(), row);
+            assert_eq!((cells.len(), cells.is_empty()), (row.len(), row.is_empty()));
+            assert_eq!(cells.get(0), row.first().copied());
+            assert_eq!(cells.get(row.len()), None);
+            assert_eq!(cells.get(usize::MAX), None);
+        }
+    }
 
     #[test]
     fn debug_of_personal_data_hides_it() {

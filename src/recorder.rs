@@ -6,15 +6,16 @@
 //! lock, and every batch is one commit.
 
 use std::io;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use crate::engine::Mark;
 use crate::ledger::write::{Progress, Records};
 use crate::ledger::{Ledger, LedgerError};
-use crate::model::{Counts, Outcome};
+use crate::model::{Change, Counts, Outcome};
 use crate::plan::rows::SettledRow;
-use crate::report::results::{ResultFiles, Settled};
+use crate::report::results::{ResultFiles, ResultLines, Settled};
 
 /// Why a batch could not be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -27,26 +28,85 @@ pub enum RecordError {
     Ledger(#[from] LedgerError),
 }
 
-/// What one commit records.
-#[derive(Debug, Default)]
-pub struct RecordBatch {
-    /// For the ledger: what may be sent once this is on disk.
-    pub doubts: Vec<(Mark, std::sync::Arc<crate::model::Change>)>,
-    /// For both: what became of changes.
-    pub settled: Vec<Settled>,
-    /// For the files, and for the ledger where they are invalid: rows with an outcome of their own.
-    pub rows: Vec<SettledRow>,
+/// What is to be recorded next. It is put into the words of both places as it comes in, so that
+/// what it came from can go and a commit has little to read.
+pub struct Draft {
+    lines: ResultLines,
+    batch: RecordBatch,
 }
 
-impl RecordBatch {
-    /// How much there is to record.
-    pub fn len(&self) -> usize {
-        self.doubts.len() + self.settled.len() + self.rows.len()
+/// What one commit records.
+#[derive(Default)]
+pub struct RecordBatch {
+    lines: [Vec<u8>; 2],
+    records: Records,
+    /// Of the rows in it.
+    counts: Counts,
+    n_outcomes: usize,
+}
+
+impl Draft {
+    /// Notes a change that may be sent once this is on disk. Marks come in their order.
+    pub fn doubt(&mut self, mark: Mark, change: Arc<Change>) {
+        self.batch.records.doubt(mark, change);
+    }
+
+    /// Notes what became of a change. `now` is the wall clock's time.
+    pub fn settle(&mut self, settled: &Settled, now: DateTime<Utc>) {
+        let settlement = &settled.settlement;
+        self.lines.add_settled(settled, now);
+        let last_sent = settled.sent.map_or(now, |(_, last)| last);
+        self.batch.records.settle(settlement, last_sent);
+        let rows = settlement.change.rows.len() as u64;
+        self.batch.counts.add(settlement.ending.outcome(), rows);
+        self.batch.n_outcomes += 1;
+    }
+
+    /// Notes a row with an outcome of its own.
+    pub fn settle_row(&mut self, row: &SettledRow, now: DateTime<Utc>) {
+        self.lines.add_row(row, now);
+        if row.outcome == Outcome::Invalid
+            && let Some(user) = &row.user
+        {
+            self.batch.records.hold_back(user);
+        }
+        self.batch.n_outcomes += 1;
+    }
+
+    /// How many changes may be sent once it is on disk.
+    pub fn n_doubts(&self) -> usize {
+        self.batch.records.n_doubts()
+    }
+
+    /// How many changes and rows have their outcome in it.
+    pub fn n_outcomes(&self) -> usize {
+        self.batch.n_outcomes
     }
 
     /// Whether there is nothing to record.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.n_doubts() + self.n_outcomes() == 0
+    }
+
+    /// Takes out all of it.
+    pub fn take(&mut self) -> RecordBatch {
+        self.batch.lines = self.lines.take();
+        std::mem::take(&mut self.batch)
+    }
+
+    /// Takes out the doubts.
+    pub fn take_doubts(&mut self) -> RecordBatch {
+        RecordBatch {
+            records: self.batch.records.take_doubts(),
+            ..RecordBatch::default()
+        }
+    }
+}
+
+impl RecordBatch {
+    /// The last change that may be sent once it is on disk.
+    pub fn last_doubt(&self) -> Option<Mark> {
+        self.records.last_doubt()
     }
 }
 
@@ -68,45 +128,32 @@ impl Recorder {
         }
     }
 
-    /// Records a batch. `now` is the wall clock's time.
+    /// Where to gather what it shall record.
+    pub fn draft(&self) -> Draft {
+        Draft {
+            lines: self.files.lines(),
+            batch: RecordBatch::default(),
+        }
+    }
+
+    /// Records a batch.
     ///
     /// # Errors
     /// When either place does not take it. Then nothing may be recorded any more: which of it
     /// counts is for the next run to find out.
-    pub fn write(&mut self, batch: RecordBatch, now: DateTime<Utc>) -> Result<(), RecordError> {
-        for row in &batch.rows {
-            self.files.add_row(row, now);
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), RecordError> {
+        for outcome in Outcome::ALL {
+            self.counts.add(outcome, batch.counts.of(outcome));
         }
-        for settled in &batch.settled {
-            self.files.add_settled(settled, now);
-            let rows = settled.settlement.change.rows.len() as u64;
-            self.counts.add(settled.settlement.ending.outcome(), rows);
-        }
-        self.files.save()?;
+        let [results, failures] = &batch.lines;
+        self.files.append(results, failures)?;
         let (results_bytes, failures_bytes) = self.files.lengths();
         let progress = Progress {
             counts: self.counts,
             results_bytes,
             failures_bytes,
         };
-        let records = Records {
-            doubts: batch.doubts,
-            invalid_users: batch
-                .rows
-                .into_iter()
-                .filter(|row| row.outcome == Outcome::Invalid)
-                .filter_map(|row| row.user)
-                .collect(),
-            settlements: batch
-                .settled
-                .into_iter()
-                .map(|settled| {
-                    let last = settled.sent.map_or(now, |(_, last)| last);
-                    (settled.settlement, last)
-                })
-                .collect(),
-        };
-        self.ledger.write(&records, &progress)?;
+        self.ledger.write(&batch.records, &progress)?;
         Ok(())
     }
 
@@ -194,15 +241,12 @@ mod tests {
         }
 
         fn settle(&mut self, settlements: impl IntoIterator<Item = Settlement>) {
-            let settled = settlements.into_iter().map(|settlement| Settled {
-                settlement,
-                sent: Some((now(), now() + chrono::TimeDelta::milliseconds(1500))),
-            });
-            let batch = RecordBatch {
-                settled: settled.collect(),
-                ..RecordBatch::default()
-            };
-            self.recorder.write(batch, now()).unwrap();
+            let mut draft = self.recorder.draft();
+            for settlement in settlements {
+                let sent = Some((now(), now() + chrono::TimeDelta::milliseconds(1500)));
+                draft.settle(&Settled { settlement, sent }, now());
+            }
+            self.recorder.write(&draft.take()).unwrap();
         }
 
         /// What the ledger says of the run, as the next run sees it.
@@ -406,16 +450,16 @@ mod tests {
             outcome: Outcome::Superseded,
             ..invalid("c", true)
         };
-        let batch = RecordBatch {
-            rows: vec![
-                invalid("a", false),
-                invalid("b", true),
-                invalid("", true),
-                superseded,
-            ],
-            ..RecordBatch::default()
-        };
-        stage.recorder.write(batch, now()).unwrap();
+        let mut draft = stage.recorder.draft();
+        for row in [
+            invalid("a", false),
+            invalid("b", true),
+            invalid("", true),
+            superseded,
+        ] {
+            draft.settle_row(&row, now());
+        }
+        stage.recorder.write(&draft.take()).unwrap();
         assert_eq!(stage.read(RESULTS).1.len(), 4);
         let failures = stage.read(FAILURES).1;
         let users: Vec<&[u8]> = failures.iter().map(|line| &line[0]).collect();

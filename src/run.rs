@@ -31,7 +31,7 @@ use crate::lang::Lang;
 use crate::model::{Change, Counts, Fault, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::rows::{Batch, HELD_BACK, Rows, RowsError};
-use crate::recorder::{RecordBatch, RecordError, Recorder};
+use crate::recorder::{Draft, RecordError, Recorder};
 use crate::report::results::Settled;
 use crate::tencent::answer::{ClockNote, verdict};
 use crate::tencent::client::Transport;
@@ -41,8 +41,8 @@ use crate::tencent::client::Transport;
 /// outcomes a second to do at most. Users stand in the ledger in no order, so a commit writes a page
 /// for nearly each of its outcomes until they are so many that they meet on pages.
 const LINGER: Duration = Duration::from_millis(250);
-/// So many outcomes don't wait for more.
-const ENOUGH_OUTCOMES: usize = 8192;
+/// So many outcomes don't wait for more, so that memory has a bound: some 300 bytes each.
+const ENOUGH_OUTCOMES: usize = 16384;
 /// So many doubts don't, which is half of the longest runway.
 const ENOUGH_DOUBTS: usize = 1024;
 /// With so many records in memory nothing more is read until the disk has caught up.
@@ -92,6 +92,7 @@ impl<T: Transport> Run<T> {
         let plan = self.rows.plan();
         let settled = plan.settled;
         let told = beginning(plan);
+        let draft = self.recorder.draft();
         let mut running = Running {
             began: self.clock.wall_at(Duration::ZERO),
             counts: settled,
@@ -103,8 +104,8 @@ impl<T: Transport> Run<T> {
             recording: None,
             calls: JoinSet::new(),
             left: Arc::default(),
-            batch: RecordBatch::default(),
-            batch_since: None,
+            draft,
+            draft_since: None,
             told_wait: None,
             transport: self.transport,
             clock: self.clock,
@@ -153,8 +154,8 @@ struct Running<T> {
     calls: JoinSet<Answered>,
     /// Calls that have left since the loop last looked.
     left: Arc<Mutex<Vec<Left>>>,
-    batch: RecordBatch,
-    batch_since: Option<Duration>,
+    draft: Draft,
+    draft_since: Option<Duration>,
     counts: Counts,
     told_wait: Option<(Duration, Why)>,
     transport: Arc<T>,
@@ -248,7 +249,7 @@ impl<T: Transport> Running<T> {
     }
 
     fn is_over(&self) -> bool {
-        let recorded = self.batch.is_empty() || self.recorder.is_none();
+        let recorded = self.draft.is_empty() || self.recorder.is_none();
         self.engine.is_finished()
             && self.canary.is_none()
             && self.recording.is_none()
@@ -262,7 +263,7 @@ impl<T: Transport> Running<T> {
         self.tell_wait(wake);
         let wake = wake.map(|(at, _)| self.clock.instant(at));
         let linger = self
-            .batch_since
+            .draft_since
             .filter(|_| self.recording.is_none() && self.recorder.is_some());
         let linger = linger.map(|since| self.clock.instant(since + LINGER));
         tokio::select! {
@@ -300,7 +301,7 @@ impl<T: Transport> Running<T> {
         for effect in effects {
             match effect {
                 Effect::MarkDoubt(mark, change) => {
-                    self.batch.doubts.push((mark, change));
+                    self.draft.doubt(mark, change);
                     self.note_record();
                 }
                 Effect::Send(ticket, change) => self.send(ticket, change),
@@ -355,21 +356,16 @@ impl<T: Transport> Running<T> {
     fn settle(&mut self, settlement: Settlement) {
         let rows = settlement.change.rows.len() as u64;
         self.counts.add(settlement.ending.outcome(), rows);
-        let sent = settlement.sent.map(|(first, last)| {
-            let last_at = self.clock.wall_at(last);
-            let first_at = match first == last {
-                true => last_at,
-                false => self.clock.wall_at(first),
-            };
-            (first_at, last_at)
-        });
-        self.batch.settled.push(Settled { settlement, sent });
+        let now = self.clock.read();
+        let sent = settlement.sent;
+        let sent = sent.map(|(first, last)| (now.wall_at(first), now.wall_at(last)));
+        self.draft.settle(&Settled { settlement, sent }, now.wall);
         self.note_record();
     }
 
     fn note_record(&mut self) {
-        if self.batch_since.is_none() {
-            self.batch_since = Some(self.clock.now());
+        if self.draft_since.is_none() {
+            self.draft_since = Some(self.clock.now());
         }
     }
 
@@ -388,7 +384,7 @@ impl<T: Transport> Running<T> {
 
     /// Reads on, if the engine has room and the record keeps up.
     fn read_on(&mut self) {
-        let waits_for_record = self.batch.len() >= ENOUGH_UNRECORDED && !self.is_broken();
+        let waits_for_record = self.draft.n_outcomes() >= ENOUGH_UNRECORDED && !self.is_broken();
         if self.rows.is_none() || !self.engine.wants_changes() || waits_for_record {
             return;
         }
@@ -417,7 +413,10 @@ impl<T: Transport> Running<T> {
             result,
         } = read;
         if !batch.settled.is_empty() {
-            self.batch.rows.extend(batch.settled);
+            let now = self.clock.wall_now();
+            for row in &batch.settled {
+                self.draft.settle_row(row, now);
+            }
             self.note_record();
         }
         let changes = match &mut self.canary {
@@ -457,38 +456,32 @@ impl<T: Transport> Running<T> {
     /// Sends the batch to disk when it is time. Doubts are a row of their own and may be needed
     /// soon; they don't take outcomes along that would rather wait for more.
     fn record(&mut self) {
-        let Some(since) = self.batch_since else {
+        let Some(since) = self.draft_since else {
             return;
         };
         if self.recorder.is_none() {
             return;
         }
         let waited = self.clock.now().saturating_sub(since);
-        let n_doubts = self.batch.doubts.len();
         let batch = if self.engine.is_finished()
-            || self.batch.len() - n_doubts >= ENOUGH_OUTCOMES
+            || self.draft.n_outcomes() >= ENOUGH_OUTCOMES
             || waited >= LINGER
         {
-            std::mem::take(&mut self.batch)
-        } else if self.engine.is_starved() || n_doubts >= ENOUGH_DOUBTS {
-            RecordBatch {
-                doubts: std::mem::take(&mut self.batch.doubts),
-                ..RecordBatch::default()
-            }
+            self.draft.take()
+        } else if self.engine.is_starved() || self.draft.n_doubts() >= ENOUGH_DOUBTS {
+            self.draft.take_doubts()
         } else {
             return;
         };
         let mut recorder = self.recorder.take().expect("looked just now");
-        if self.batch.is_empty() {
-            self.batch_since = None;
+        if self.draft.is_empty() {
+            self.draft_since = None;
         }
-        let mark = batch.doubts.last().map(|(mark, _)| *mark);
-        let now = self.clock.wall_now();
         self.recording = Some(spawn_blocking(move || {
-            let result = recorder.write(batch, now);
+            let result = recorder.write(&batch);
             Recorded {
                 recorder,
-                mark,
+                mark: batch.last_doubt(),
                 result,
             }
         }));

@@ -9,7 +9,7 @@ use rand::RngExt;
 
 use super::pacer::Rate;
 use super::*;
-use crate::model::{Outcome, RowRef, SourceRow, UserId, Values};
+use crate::model::{Cells, Outcome, RowRef, SourceRow, UserId, Values};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ fn change(n: u64) -> Change {
                 file: 0,
                 line: n + 2,
             },
-            cells: csv::ByteRecord::new(),
+            cells: Cells::default(),
         }],
         doubted_before: Fields::NONE,
         failed_before: false,

@@ -15,7 +15,9 @@ use super::recover::Killed;
 use super::write::{Progress, Records};
 use super::*;
 use crate::engine::{Ending, Mark, Settlement};
-use crate::model::{Change, Fault, Field, Fields, Outcome, RowRef, SourceRow, UserId, Values};
+use crate::model::{
+    Cells, Change, Fault, Field, Fields, Outcome, RowRef, SourceRow, UserId, Values,
+};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
@@ -69,34 +71,31 @@ impl Stage {
         self.ledger.end_run(run, at(9), counts, None, 0).unwrap();
     }
 
-    fn write(&mut self, records: Records) {
-        for (settlement, _) in &records.settlements {
-            let rows = settlement.change.rows.len() as u64;
-            self.counts.add(settlement.ending.outcome(), rows);
-        }
+    fn write(&mut self, records: &Records) {
         let progress = Progress {
             counts: self.counts,
             results_bytes: 100,
             failures_bytes: 50,
         };
-        self.ledger.write(&records, &progress).unwrap();
+        self.ledger.write(records, &progress).unwrap();
     }
 
     fn mark(&mut self, doubts: &[(Mark, &Arc<Change>)]) {
-        let doubts = doubts
-            .iter()
-            .map(|(mark, change)| (*mark, Arc::clone(change)));
-        self.write(Records {
-            doubts: doubts.collect(),
-            ..Records::default()
-        });
+        let mut records = Records::default();
+        for (mark, change) in doubts {
+            records.doubt(*mark, Arc::clone(change));
+        }
+        self.write(&records);
     }
 
     fn settle(&mut self, settlements: Vec<Settlement>, sent: DateTime<Utc>) {
-        self.write(Records {
-            settlements: settlements.into_iter().map(|s| (s, sent)).collect(),
-            ..Records::default()
-        });
+        let mut records = Records::default();
+        for settlement in &settlements {
+            let rows = settlement.change.rows.len() as u64;
+            self.counts.add(settlement.ending.outcome(), rows);
+            records.settle(settlement, sent);
+        }
+        self.write(&records);
     }
 
     /// A whole run that settles each change in its way.
@@ -184,7 +183,7 @@ fn change(user: &str, nickname: Option<&str>, avatar: Option<&str>) -> Arc<Chang
         },
         rows: vec![SourceRow {
             at: RowRef { file: 0, line: 2 },
-            cells: csv::ByteRecord::new(),
+            cells: Cells::default(),
         }],
         doubted_before: Fields::NONE,
         failed_before: false,
@@ -486,11 +485,11 @@ fn t5_users_of_invalid_rows_have_an_open_record() {
     stage.run(vec![applied(0, &named("a", "n"))], at(1));
     stage.run(vec![unknown(0, &named("b", "n"))], at(1));
     let run = stage.begin(3, &["b"]);
-    let users = ["a", "b", "c", "a"];
-    stage.write(Records {
-        invalid_users: users.map(|user| UserId::new(user).unwrap()).into(),
-        ..Records::default()
-    });
+    let mut records = Records::default();
+    for user in ["a", "b", "c", "a"] {
+        records.hold_back(&UserId::new(user).unwrap());
+    }
+    stage.write(&records);
     stage.end(run);
     assert_eq!(stage.of("a"), "Nickname=\"n\" open from 3 newest 3");
     assert_eq!(stage.of("b"), "Nickname?=\"n\"@1 open from 3 newest 3");
@@ -659,11 +658,10 @@ fn a_write_that_fails_leaves_nothing_of_it() {
                   BEGIN SELECT raise(FAIL, 'the disk is full'); END";
     db.execute_batch(refuse).unwrap();
     let a = named("a", "n");
-    let records = Records {
-        doubts: vec![(0, a.clone()), (1, named("b", "n"))],
-        settlements: vec![(applied(0, &a), at(1))],
-        invalid_users: vec![],
-    };
+    let mut records = Records::default();
+    records.doubt(0, a.clone());
+    records.doubt(1, named("b", "n"));
+    records.settle(&applied(0, &a), at(1));
     let progress = Progress {
         counts: stage.counts,
         results_bytes: 1,

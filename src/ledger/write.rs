@@ -17,15 +17,169 @@ use crate::engine::{Ending, Mark, Settlement};
 use crate::keys::Keys;
 use crate::model::{Change, Counts, Field, PerField, UserId};
 
-/// What one commit records.
-#[derive(Debug, Default)]
+/// What one commit records, gathered as it comes in: a note keeps what the ledger will hold and
+/// nothing else, so that thousands of them wait close together and the changes can go.
+#[derive(Default)]
 pub struct Records {
-    /// Changes that may be sent once this is on disk, in the order of their marks.
-    pub doubts: Vec<(Mark, Arc<Change>)>,
-    /// What became of changes, and when their last call left.
-    pub settlements: Vec<(Settlement, DateTime<Utc>)>,
-    /// Users of invalid rows: their record is open until a later run names them (rule T5).
-    pub invalid_users: Vec<UserId>,
+    doubts: Vec<(Mark, Arc<Change>)>,
+    notes: Vec<Note>,
+    /// Of each note in turn: user, nickname, avatar.
+    texts: String,
+}
+
+impl Records {
+    /// Notes a change that may be sent once this is on disk. Marks come in their order.
+    pub fn doubt(&mut self, mark: Mark, change: Arc<Change>) {
+        self.doubts.push((mark, change));
+    }
+
+    /// Notes what became of a change, and when its last call left.
+    pub fn settle(&mut self, settlement: &Settlement, last_sent: DateTime<Utc>) {
+        let change = &settlement.change;
+        let end = match settlement.ending {
+            Ending::Pending => End::Pending,
+            Ending::Failed(_) if settlement.in_doubt.is_empty() => End::Refused,
+            Ending::Failed(_) | Ending::Unknown(_) => End::Open,
+            Ending::Applied { .. } => End::Applied,
+        };
+        let (user, send) = (change.user.as_str(), &change.send);
+        let actions = PerField::from_fn(|field: Field| match &send[field] {
+            None => Action::Leave,
+            Some(_) if settlement.in_doubt[field] => Action::Doubt,
+            Some(_) if end == End::Applied => Action::Hold,
+            Some(_) => Action::Refuse,
+        });
+        let lengths = PerField::from_fn(|field| send[field].as_ref().map_or(0, |text| text.len()));
+        self.notes.push(Note {
+            mark: Some(settlement.mark),
+            end,
+            starts_at: self.texts.len(),
+            user: user.len(),
+            lengths,
+            actions,
+            sent_at: last_sent.timestamp_millis(),
+            may_arrive_late: settlement.may_arrive_late,
+        });
+        self.texts.push_str(user);
+        for field in Field::ALL {
+            self.texts
+                .push_str(send[field].as_deref().unwrap_or_default());
+        }
+    }
+
+    /// Notes a user of an invalid row: its record is open until a later run names it (rule T5).
+    pub fn hold_back(&mut self, user: &UserId) {
+        let user = user.as_str();
+        self.notes.push(Note {
+            mark: None,
+            end: End::Open,
+            starts_at: self.texts.len(),
+            user: user.len(),
+            lengths: PerField::default(),
+            actions: PerField::from_fn(|_| Action::Leave),
+            sent_at: 0,
+            may_arrive_late: false,
+        });
+        self.texts.push_str(user);
+    }
+
+    /// Takes out the doubts.
+    pub fn take_doubts(&mut self) -> Self {
+        Self {
+            doubts: std::mem::take(&mut self.doubts),
+            ..Self::default()
+        }
+    }
+
+    /// How many doubts.
+    pub fn n_doubts(&self) -> usize {
+        self.doubts.len()
+    }
+
+    /// The last change whose doubt is among them.
+    pub fn last_doubt(&self) -> Option<Mark> {
+        self.doubts.last().map(|(mark, _)| *mark)
+    }
+}
+
+/// What became of a change, or that a user's row is invalid.
+struct Note {
+    /// `None` where there was no change.
+    mark: Option<Mark>,
+    end: End,
+    /// Where its texts start, and how long they are. Bytes.
+    starts_at: usize,
+    user: usize,
+    lengths: PerField<usize>,
+    actions: PerField<Action>,
+    /// When the values were last sent. Milliseconds.
+    sent_at: i64,
+    may_arrive_late: bool,
+}
+
+/// How a change ended, as far as its user's record of failures goes (rule T5).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Pending,
+    Applied,
+    /// The record is open.
+    Open,
+    /// And the service has refused it.
+    Refused,
+}
+
+/// What a settlement does to one field of its user's row, as [`schema::UPSERT_USER`] numbers it.
+#[derive(Clone, Copy)]
+enum Action {
+    Leave = 0,
+    Hold = 1,
+    Refuse = 2,
+    Doubt = 3,
+}
+
+impl Note {
+    fn user<'t>(&self, texts: &'t str) -> &'t str {
+        &texts[self.starts_at..][..self.user]
+    }
+
+    /// Writes the user's row at its place, or at the next one that is free or its own already.
+    fn upsert(
+        &self,
+        texts: &str,
+        upsert: &mut Statement<'_>,
+        place: i64,
+        run: u32,
+        batch: Option<i64>,
+    ) -> rusqlite::Result<()> {
+        let (user, values) = texts[self.starts_at..].split_at(self.user);
+        let (nickname, values) = values.split_at(self.lengths.nickname);
+        let avatar = &values[..self.lengths.avatar];
+        let value = |action, text| match action {
+            Action::Leave | Action::Refuse => None,
+            Action::Hold | Action::Doubt => Some(text),
+        };
+        let opens = match self.end {
+            End::Pending | End::Applied => 0,
+            End::Open => 1,
+            End::Refused => 2,
+        };
+        at_its_place(place, |place| {
+            upsert.execute(params![
+                place,
+                user,
+                self.actions.nickname as u8,
+                value(self.actions.nickname, nickname),
+                self.sent_at,
+                self.actions.avatar as u8,
+                value(self.actions.avatar, avatar),
+                self.sent_at,
+                run,
+                opens,
+                batch,
+                self.may_arrive_late,
+            ])
+        })
+    }
 }
 
 /// How far the run is, for the commit.
@@ -110,33 +264,22 @@ impl Ledger {
         }
         {
             let mut upsert = tx.prepare_cached(schema::UPSERT_USER)?;
+            let texts = records.texts.as_str();
             let mut sorted: Vec<_> = records
-                .settlements
+                .notes
                 .iter()
-                .map(|(settlement, last_sent)| {
-                    let user = settlement.change.user.as_str();
-                    (place(&self.keys, user), settlement, *last_sent)
-                })
+                .map(|note| (place(&self.keys, note.user(texts)), note))
                 .collect();
-            sorted.sort_unstable_by_key(|(place, ..)| *place);
+            sorted.sort_unstable_by_key(|(place, _)| *place);
             let mut pending = Vec::new();
-            for (place, settlement, last_sent) in sorted {
-                let batch = self.batches.settle(settlement.mark);
+            for (place, note) in sorted {
+                let batch = note.mark.and_then(|mark| self.batches.settle(mark));
                 // Nothing was sent for it, so nothing of it is in doubt, and nothing is known.
-                if settlement.ending == Ending::Pending {
-                    pending.extend(batch.map(|batch| (place, settlement, batch)));
+                if note.end == End::Pending {
+                    pending.extend(batch.map(|batch| (place, note.user(texts), batch)));
                     continue;
                 }
-                let row = UserRow::settled(settlement, last_sent, batch);
-                row.upsert(&mut upsert, place, self.batches.run)?;
-            }
-            for user in &records.invalid_users {
-                let row = UserRow::invalid(user);
-                row.upsert(
-                    &mut upsert,
-                    place(&self.keys, user.as_str()),
-                    self.batches.run,
-                )?;
+                note.upsert(texts, &mut upsert, place, self.batches.run, batch)?;
             }
             let mut delete = tx.prepare_cached("DELETE FROM doubt WHERE batch = ?1")?;
             let settled = self.batches.take_settled();
@@ -146,8 +289,7 @@ impl Ledger {
             // Where a doubt row stays for the sake of others, a kill must not find these in it.
             pending.retain(|(_, _, batch)| !settled.contains(batch));
             let mut note = tx.prepare_cached(schema::MARK_DOUBT)?;
-            for (place, settlement, batch) in pending {
-                let user = settlement.change.user.as_str();
+            for (place, user, batch) in pending {
                 let nothing = None::<&str>;
                 at_its_place(place, |place| {
                     note.execute(params![place, user, nothing, nothing, 0, batch])
@@ -178,106 +320,6 @@ fn noted(change: &Change) -> Noted<'_> {
         change.send.avatar.as_deref(),
         change.rows.len(),
     )
-}
-
-/// What a settlement does to one field of its user's row.
-#[derive(Clone, Copy)]
-pub(super) enum FieldAction<'v> {
-    Leave,
-    Held(&'v str),
-    Refused,
-    InDoubt(&'v str),
-}
-
-/// Whether a settlement opens a record of its user (rule T5), as the schema numbers it.
-#[derive(Clone, Copy)]
-pub(super) enum Opens {
-    No = 0,
-    Yes = 1,
-    /// The service has refused it.
-    Refused = 2,
-}
-
-/// What a settlement does to its user's row.
-pub(super) struct UserRow<'s> {
-    pub(super) user: &'s str,
-    pub(super) fields: PerField<FieldAction<'s>>,
-    /// When the values were last sent.
-    pub(super) at: DateTime<Utc>,
-    pub(super) opens: Opens,
-    pub(super) may_arrive_late: bool,
-    pub(super) batch: Option<i64>,
-}
-
-impl<'s> UserRow<'s> {
-    fn settled(settlement: &'s Settlement, last_sent: DateTime<Utc>, batch: Option<i64>) -> Self {
-        let change = &settlement.change;
-        let fields = PerField::from_fn(|field: Field| match &change.send[field] {
-            None => FieldAction::Leave,
-            Some(value) if settlement.in_doubt[field] => FieldAction::InDoubt(value),
-            Some(value) if matches!(settlement.ending, Ending::Applied { .. }) => {
-                FieldAction::Held(value)
-            }
-            Some(_) => FieldAction::Refused,
-        });
-        Self {
-            user: change.user.as_str(),
-            fields,
-            at: last_sent,
-            opens: match settlement.ending {
-                Ending::Failed(_) if settlement.in_doubt.is_empty() => Opens::Refused,
-                Ending::Failed(_) | Ending::Unknown(_) => Opens::Yes,
-                Ending::Applied { .. } | Ending::Pending => Opens::No,
-            },
-            may_arrive_late: settlement.may_arrive_late,
-            batch,
-        }
-    }
-
-    fn invalid(user: &'s UserId) -> Self {
-        Self {
-            user: user.as_str(),
-            fields: PerField::from_fn(|_| FieldAction::Leave),
-            at: DateTime::UNIX_EPOCH,
-            opens: Opens::Yes,
-            may_arrive_late: false,
-            batch: None,
-        }
-    }
-
-    /// Writes it at its place, or at the next one that is free or its own already.
-    pub(super) fn upsert(
-        &self,
-        upsert: &mut Statement<'_>,
-        place: i64,
-        run: u32,
-    ) -> rusqlite::Result<()> {
-        let action = |field: Field| match self.fields[field] {
-            FieldAction::Leave => (0, None),
-            FieldAction::Held(value) => (1, Some(value)),
-            FieldAction::Refused => (2, None),
-            FieldAction::InDoubt(value) => (3, Some(value)),
-        };
-        let (nickname_action, nickname) = action(Field::Nickname);
-        let (avatar_action, avatar) = action(Field::Avatar);
-        let at = self.at.timestamp_millis();
-        at_its_place(place, |place| {
-            upsert.execute(params![
-                place,
-                self.user,
-                nickname_action,
-                nickname,
-                at,
-                avatar_action,
-                avatar,
-                at,
-                run,
-                self.opens as u8,
-                self.batch,
-                self.may_arrive_late,
-            ])
-        })
-    }
 }
 
 /// Writes a user's row at its place, or at the next one where no other user stands: `write` says

@@ -268,7 +268,7 @@ fn earlier_row(
 fn owned(record: &Record<'_>, at: RowRef) -> SourceRow {
     SourceRow {
         at,
-        cells: record.to_cells(),
+        cells: (0..record.len()).filter_map(|at| record.cell(at)).collect(),
     }
 }
 

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use csv::ByteRecord;
@@ -17,7 +18,7 @@ use csv::ByteRecord;
 use crate::engine::Settlement;
 use crate::input::Source;
 use crate::input::header::OWN_COLUMNS;
-use crate::model::{Outcome, SourceRow};
+use crate::model::{Cells, Outcome, SourceRow};
 use crate::plan::rows::SettledRow;
 use crate::report::summary::save_private;
 
@@ -54,6 +55,19 @@ pub struct Settled {
 pub struct ResultFiles {
     results: AppendedFile,
     failures: AppendedFile,
+    layout: Arc<Layout>,
+}
+
+/// Lines for the two files, until they are taken to be appended.
+pub struct ResultLines {
+    results: Lines,
+    failures: Lines,
+    layout: Arc<Layout>,
+}
+
+/// What the lines of a run have in common.
+#[derive(Debug)]
+struct Layout {
     columns: Columns,
     run_id: String,
 }
@@ -87,8 +101,10 @@ impl ResultFiles {
         let files = Self {
             results: AppendedFile::create(dir, RESULTS, RESULT_COLUMNS)?,
             failures: AppendedFile::create(dir, FAILURES, names.chain(OWN_COLUMNS))?,
-            columns,
-            run_id: run_id.into(),
+            layout: Arc::new(Layout {
+                columns,
+                run_id: run_id.into(),
+            }),
         };
         // The ledger will vouch for them: they must be found after a power cut, too, and so must
         // the directory that they are in.
@@ -98,6 +114,39 @@ impl ResultFiles {
         Ok(files)
     }
 
+    /// Lines for these files.
+    pub fn lines(&self) -> ResultLines {
+        ResultLines {
+            results: Lines::default(),
+            failures: Lines::default(),
+            layout: self.layout.clone(),
+        }
+    }
+
+    /// Appends lines to `results.csv` and to `failures.csv`, and syncs them.
+    ///
+    /// # Errors
+    /// When the disk does not take them.
+    pub fn append(&mut self, results: &[u8], failures: &[u8]) -> io::Result<()> {
+        self.results.append(results)?;
+        self.failures.append(failures)
+    }
+
+    /// The lengths of `results.csv` and `failures.csv`, as saved. Bytes.
+    pub fn lengths(&self) -> (u64, u64) {
+        (self.results.length, self.failures.length)
+    }
+
+    /// Lets the disk be full from now on.
+    #[cfg(test)]
+    pub fn fill_disk(&mut self) {
+        let full = OpenOptions::new().append(true).open("/dev/full");
+        self.failures.file = full.expect("/dev/full takes no byte");
+        self.results.file = self.failures.file.try_clone().expect("another one");
+    }
+}
+
+impl ResultLines {
     /// Adds the rows of a change.
     pub fn add_settled(&mut self, settled: &Settled, now: DateTime<Utc>) {
         let settlement = &settled.settlement;
@@ -138,30 +187,13 @@ impl ResultFiles {
         });
     }
 
-    /// Appends what was added, and syncs it.
-    ///
-    /// # Errors
-    /// When the disk does not take it.
-    pub fn save(&mut self) -> io::Result<()> {
-        self.results.save()?;
-        self.failures.save()
-    }
-
-    /// The lengths of `results.csv` and `failures.csv`, as saved. Bytes.
-    pub fn lengths(&self) -> (u64, u64) {
-        (self.results.length, self.failures.length)
-    }
-
-    /// Lets the disk be full from now on.
-    #[cfg(test)]
-    pub fn fill_disk(&mut self) {
-        let full = OpenOptions::new().append(true).open("/dev/full");
-        self.failures.file = full.expect("/dev/full takes no byte");
-        self.results.file = self.failures.file.try_clone().expect("another one");
+    /// Takes out what is to be appended to `results.csv` and to `failures.csv`.
+    pub fn take(&mut self) -> [Vec<u8>; 2] {
+        [self.results.take(), self.failures.take()]
     }
 
     fn add(&mut self, line: &Line<'_>) {
-        let file = &self.columns.files[usize::from(line.row.at.file)];
+        let file = &self.layout.columns.files[usize::from(line.row.at.file)];
         // Readable even where the row is not text.
         let user = line.row.cells.get(file.user).unwrap_or_default();
         let user = String::from_utf8_lossy(user);
@@ -206,7 +238,7 @@ impl ResultFiles {
             line.request_id,
             &file.name,
             number,
-            &self.run_id,
+            &self.layout.run_id,
             &at,
             &cells,
         ];
@@ -269,7 +301,7 @@ impl Columns {
 
 /// What `_cells` says of a row with other cells than its header: how many, and those that have no
 /// column, as CSV.
-fn odd_cells(cells: &ByteRecord, width: usize) -> String {
+fn odd_cells(cells: &Cells, width: usize) -> String {
     let told = format!("{} of {width}", cells.len());
     let surplus: ByteRecord = cells.iter().skip(width).collect();
     if surplus.is_empty() {
@@ -320,9 +352,6 @@ fn header_length(path: &Path) -> io::Result<u64> {
 #[derive(Debug)]
 struct AppendedFile {
     file: File,
-    lines: csv::Writer<Vec<u8>>,
-    /// The line at hand, kept for its memory.
-    line: ByteRecord,
     length: u64,
 }
 
@@ -340,34 +369,49 @@ impl AppendedFile {
         let path = save_private(dir, name, &header)?;
         Ok(Self {
             file: OpenOptions::new().append(true).open(path)?,
-            lines: csv::Writer::from_writer(Vec::new()),
-            line: ByteRecord::new(),
             length: header.len() as u64,
         })
     }
 
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.file.write_all(lines)?;
+        self.file.sync_data()?;
+        self.length += lines.len() as u64;
+        Ok(())
+    }
+}
+
+/// Lines of one of the files.
+struct Lines {
+    csv: csv::Writer<Vec<u8>>,
+    /// The line at hand, kept for its memory.
+    line: ByteRecord,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            csv: csv::Writer::from_writer(Vec::new()),
+            line: ByteRecord::new(),
+        }
+    }
+}
+
+impl Lines {
     fn push<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) {
         self.line.clear();
         self.line.extend(cells);
-        self.lines
+        self.csv
             .write_byte_record(&self.line)
             .expect("memory takes every line, and all have the header's width");
     }
 
-    fn save(&mut self) -> io::Result<()> {
-        let lines = std::mem::replace(&mut self.lines, csv::Writer::from_writer(Vec::new()));
-        let mut bytes = lines
-            .into_inner()
-            .map_err(|error| io::Error::other(error.to_string()))?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.file.write_all(&bytes)?;
-        self.file.sync_data()?;
-        self.length += bytes.len() as u64;
-        bytes.clear();
-        self.lines = csv::Writer::from_writer(bytes);
-        Ok(())
+    fn take(&mut self) -> Vec<u8> {
+        let csv = std::mem::replace(&mut self.csv, csv::Writer::from_writer(Vec::new()));
+        csv.into_inner().expect("memory takes it")
     }
 }
 
