@@ -40,6 +40,11 @@ const FAIR: f64 = 0.65;
 /// Off the pace where the quota is shared. Two runs get stuck at unequal shares where one has only
 /// whole calls to yield and the other only parts of one to take; small steps find the moment between.
 const CUT_SHARED: f64 = 0.004;
+/// The same above [`HALF`] of the limit, but where there is room for whole calls only: whoever has
+/// more than any equal share yields more than the others can take at once.
+const CUT_LARGER: f64 = 0.016;
+/// This part of the limit is the largest equal share.
+const HALF: f64 = 0.5;
 /// Refusals that go on for longer are not owed to one of us: the cuts are [`CUT_AGAIN`] then. Of two
 /// runs the second is refused for up to a quarter of a minute when it joins.
 const NO_SHARE: Duration = Duration::from_secs(20);
@@ -167,8 +172,18 @@ impl Pace {
     /// Whether others seem to use the quota as well: refusals go on below [`FAIR`] of what the
     /// service allows, or of what we do if that is less.
     fn is_shared(&self) -> bool {
+        self.is_below(FAIR)
+    }
+
+    /// Whether, where the quota is shared, ours is more than an equal share.
+    fn is_larger(&self) -> bool {
+        self.whole_calls().is_none() && !self.is_below(HALF)
+    }
+
+    /// Whether the pace is below this part of what the service allows, or of `--rate`.
+    fn is_below(&self, part: f64) -> bool {
         self.limit
-            .is_some_and(|limit| self.now < FAIR * limit.min(self.top))
+            .is_some_and(|limit| self.now < part * limit.min(self.top))
     }
 
     /// A call is sent. Only time in which calls are sent tells that nothing is refused.
@@ -255,6 +270,7 @@ impl Pace {
             let patience = if is_shared { NO_SHARE } else { NO_ACCIDENT };
             self.is_lost = now > self.refused_since + patience;
             let cut = match (is_shared, self.is_lost) {
+                (true, false) if self.is_larger() => CUT_LARGER,
                 (true, false) => CUT_SHARED,
                 (true, true) => CUT_AGAIN,
                 (false, true) => CUT_STILL,
@@ -362,7 +378,11 @@ mod tests {
             .partition(|(_, before, _)| *before >= FAIR * 20.0);
         assert!(above.iter().all(|(_, _, cut)| *cut > CUT_AGAIN - 1e-9));
         let (soon, late): (Vec<_>, Vec<_>) = below.iter().partition(|(n, ..)| *n <= 40);
-        assert!(soon.len() > 20 && soon.iter().all(|(_, _, cut)| is(*cut, CUT_SHARED)));
+        let (larger, rest): (Vec<_>, Vec<_>) = soon
+            .iter()
+            .partition(|(_, before, _)| *before >= HALF * 20.0);
+        assert!(larger.len() > 10 && larger.iter().all(|(_, _, cut)| is(*cut, CUT_LARGER)));
+        assert!(rest.len() > 5 && rest.iter().all(|(_, _, cut)| is(*cut, CUT_SHARED)));
         assert!(late.len() > 50 && late.iter().all(|(_, _, cut)| is(*cut, CUT_AGAIN)));
         assert_eq!(pace.room_at(), None);
         for n in 100..300 {
@@ -558,6 +578,22 @@ mod tests {
                 (grown / expected - 1.0).abs() < 0.1,
                 "{per_second}: {grown}"
             );
+        }
+    }
+
+    #[test]
+    fn p3_who_has_more_than_an_equal_share_yields_more_but_where_there_are_whole_calls() {
+        let (steady, jitters) = (MS / 10, 10 * MS);
+        for (per_second, held_up, cut) in [
+            (11.4, steady, CUT_LARGER),
+            (11.4, jitters, CUT_SHARED),
+            (9.9, steady, CUT_SHARED),
+            (9.9, jitters, CUT_SHARED),
+        ] {
+            let mut pace = shared(per_second, held_up);
+            let now = Duration::from_secs(21);
+            pace.refused(now, now, Some(20.0));
+            assert_eq!(pace.per_second(), per_second * (1.0 - cut), "{held_up:?}");
         }
     }
 
