@@ -14,8 +14,8 @@
 //! up, within what the pace makes in a second.
 //!
 //! The growth on new ground is in proportion to the limit, the cuts to the pace: two runs on one
-//! account drift towards equal shares. Where the quota seems to be shared both are small. Where
-//! calls jitter as well, room is left for whole calls only: a sliding second holds eleven of ours or
+//! account drift towards equal shares. Where the quota seems to be shared both are small, but
+//! whoever has more than half of it yields more. Where calls jitter as well, room is left for whole calls only: a sliding second holds eleven of ours or
 //! twelve, and at 11.2 a second it holds twelve at times, which are refused, and seldom gains by it.
 //!
 //! Where the constants come from stands in BENCHMARKS.md: `cargo bench --bench pace` prints what
@@ -190,15 +190,15 @@ impl Pace {
     pub(super) fn sent(&mut self, now: Duration) {
         self.arrivals.sent(now, self.now);
         let since = self.last_sent.replace(now).unwrap_or(now);
-        if self.now >= self.top {
-            return;
-        }
         let seconds = (now - since).min(SECOND).as_secs_f64();
         self.quiet += seconds;
         if self.quiet < SECOND.as_secs_f64() {
             return;
         }
         self.is_lost = false;
+        if self.now >= self.top {
+            return;
+        }
         let limit = self.limit.map(|limit| limit.min(self.top));
         let faster = ((self.quiet - QUIET).max(0.0) / DOUBLING).exp2();
         let is_whole = self.whole_calls().is_some() && self.room_at().is_some();
@@ -361,6 +361,21 @@ mod tests {
         for (found, expected) in cuts.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-9, "{cuts:?}");
         }
+    }
+
+    /// Also where the pace can't be lowered, and so is never below what is allowed.
+    #[test]
+    fn p3_refusals_that_went_on_are_over_after_a_second_without() {
+        let mut pace = Pace::new(Rate::per_second(1.0).unwrap());
+        for second in 0..4 {
+            pace.sent(second * SECOND);
+            pace.refused(second * SECOND + MS, second * SECOND, None);
+        }
+        assert_eq!((pace.is_lost, pace.per_second()), (true, 1.0));
+        for second in 4..6 {
+            pace.sent(second * SECOND);
+        }
+        assert_eq!((pace.is_lost, pace.per_second()), (false, 1.0));
     }
 
     #[test]
