@@ -15,8 +15,9 @@
 //!
 //! The growth on new ground is in proportion to the limit, the cuts to the pace: two runs on one
 //! account drift towards equal shares. Where the quota seems to be shared both are small, but
-//! whoever has more than half of it yields more. Where calls jitter as well, room is left for whole calls only: a sliding second holds eleven of ours or
-//! twelve, and at 11.2 a second it holds twelve at times, which are refused, and seldom gains by it.
+//! whoever has more than half of it yields more. Where calls jitter as well, room is left for whole
+//! calls only: a sliding second holds eleven of ours or twelve, and at 11.2 a second it holds twelve
+//! at times, which are refused, and seldom gains by it.
 //!
 //! Where the constants come from stands in BENCHMARKS.md: `cargo bench --bench pace` prints what
 //! they give.
