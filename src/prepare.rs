@@ -34,7 +34,9 @@ pub enum PrepareError {
     #[error(transparent)]
     Input(#[from] InputError),
     /// The reports of a killed run could not be finished.
-    #[error("{path}: {error}")]
+    #[error(
+        "the reports of a run that was killed can't be finished: {path}: {error}\nhint: put that right, or move its directory away to do without them"
+    )]
     Report {
         /// Which file or directory.
         path: PathBuf,

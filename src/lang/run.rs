@@ -115,12 +115,13 @@ messages! {
     all_again() "Because of --all it sends again what was applied now."
         "由于带有 --all，本次已更新的内容也会重新发送。";
     both(one, other) "{one} and {other}" "{one}、{other}";
-    row_to_mend(rows, codes, line)
-        "{rows} row stands in failures.csv, each with its reason{codes}\nPut them right there, then:\n  {line}"
-        "{rows}，已列入 failures.csv 并附有原因{codes}\n请在该文件中改正，然后执行：\n  {line}";
-    rows_to_mend(rows, codes, line)
-        "{rows} rows stand in failures.csv, each with its reason{codes}\nPut them right there, then:\n  {line}"
-        "{rows}，已列入 failures.csv，每行附有原因{codes}\n请在该文件中改正，然后执行：\n  {line}";
+    as_far_as_it_got() " as far as this run got" "（以本次运行的进度为限）";
+    row_to_mend(rows, so_far, codes, line)
+        "{rows} row stands in failures.csv{so_far}, each with its reason{codes}\nPut them right there, then:\n  {line}"
+        "{rows}，已列入 failures.csv{so_far}并附有原因{codes}\n请在该文件中改正，然后执行：\n  {line}";
+    rows_to_mend(rows, so_far, codes, line)
+        "{rows} rows stand in failures.csv{so_far}, each with its reason{codes}\nPut them right there, then:\n  {line}"
+        "{rows}，已列入 failures.csv{so_far}，每行附有原因{codes}\n请在该文件中改正，然后执行：\n  {line}";
     full_stop() "." "。";
     colon() ": " "：";
     semicolon() "; " "；";

@@ -97,6 +97,7 @@ impl Ledger {
         if !path.exists() {
             return Ok(None);
         }
+        super::refuse_other_than_file(path)?;
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         if super::is_blank(&db, path)? {
             return Ok(None);

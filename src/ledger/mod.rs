@@ -17,7 +17,7 @@ pub mod schema;
 pub mod write;
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -125,6 +125,7 @@ impl Ledger {
     /// # Errors
     /// When it can't be opened, or is something else, damaged or newer.
     pub fn open(path: &Path) -> Result<(Self, bool)> {
+        refuse_other_than_file(path)?;
         // Made here rather than by SQLite, so that nobody else may ever read it.
         OpenOptions::new()
             .create(true)
@@ -370,11 +371,19 @@ impl Ledger {
     }
 }
 
+/// Nothing else can be a ledger, and a pipe would be waited for.
+fn refuse_other_than_file(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(there) if !there.is_file() => Err(LedgerError::NotALedger { path: path.into() }),
+        _ => Ok(()),
+    }
+}
+
 /// Whether nothing was put there yet.
 fn is_blank(db: &Connection, path: &Path) -> Result<bool> {
     let found: u32 = pragma(db, "application_id").map_err(|error| not_a_ledger(path, error))?;
     let n_tables: u32 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if n_tables > 0 && found != schema::APPLICATION_ID {
+    if (found != 0 || n_tables > 0) && found != schema::APPLICATION_ID {
         return Err(LedgerError::NotALedger { path: path.into() });
     }
     Ok(n_tables == 0)

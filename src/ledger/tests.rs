@@ -285,11 +285,25 @@ fn what_is_no_ledger_is_refused_and_left_as_it_was() {
     let db = Connection::open(&other).unwrap();
     db.execute_batch("CREATE TABLE user (id)").unwrap();
     drop(db);
-    for path in [&text, &other] {
+    // Another program's, that has nothing in it yet.
+    let blank = dir.path().join("blank");
+    let db = Connection::open(&blank).unwrap();
+    db.pragma_update(None, "application_id", 99).unwrap();
+    drop(db);
+    for path in [&text, &other, &blank] {
         let before = std::fs::read(path).unwrap();
         let error = Ledger::open(path).unwrap_err();
         assert!(matches!(error, LedgerError::NotALedger { .. }), "{error}");
+        let error = Ledger::look(path).unwrap_err();
+        assert!(matches!(error, LedgerError::NotALedger { .. }), "{error}");
         assert_eq!(std::fs::read(path).unwrap(), before);
+    }
+    let directory = dir.path();
+    for error in [Ledger::open(directory).err(), Ledger::look(directory).err()] {
+        assert!(
+            matches!(error, Some(LedgerError::NotALedger { .. })),
+            "{error:?}"
+        );
     }
     let error = Ledger::open(&dir.path().join("no/such")).unwrap_err();
     assert!(matches!(error, LedgerError::Io { .. }), "{error}");

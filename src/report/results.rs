@@ -377,10 +377,17 @@ impl AppendedFile {
         if lines.is_empty() {
             return Ok(());
         }
-        self.file.write_all(lines)?;
-        self.file.sync_data()?;
-        self.length += lines.len() as u64;
-        Ok(())
+        let written = self
+            .file
+            .write_all(lines)
+            .and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            // No line shall stand there by half. If that fails as well, the next run sees to it.
+            let _ = self.file.set_len(self.length);
+        } else {
+            self.length += lines.len() as u64;
+        }
+        written
     }
 }
 

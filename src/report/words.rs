@@ -271,7 +271,9 @@ impl Words<'_> {
 
     fn mend(&self) -> Option<String> {
         let (counts, lang) = (&self.summary.counts, self.lang);
-        if self.summary.exit_code == 1 || self.was_refused() {
+        // What was not recorded does not stand there either.
+        let is_recorded = self.summary.stopped_by.as_deref() != Some("not-recorded");
+        if self.summary.exit_code == 1 || self.was_refused() || !is_recorded {
             return None;
         }
         let so_many = |rows, name: &str| lang.so_many_rows(thousands(rows), name);
@@ -285,9 +287,14 @@ impl Words<'_> {
         };
         let failures = self.directory.join("failures.csv");
         let line = self.repeat.for_failures(&failures).line();
+        // Invalid rows are counted before the run begins, and get there when it has come to them.
+        let so_far = match counts.pending {
+            0 => "",
+            _ => lang.as_far_as_it_got(),
+        };
         Some(match counts.failed + counts.invalid {
-            1 => lang.row_to_mend(rows, self.codes(), line),
-            _ => lang.rows_to_mend(rows, self.codes(), line),
+            1 => lang.row_to_mend(rows, so_far, self.codes(), line),
+            _ => lang.rows_to_mend(rows, so_far, self.codes(), line),
         })
     }
 

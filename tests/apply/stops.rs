@@ -437,6 +437,24 @@ fn a_full_disk_loses_nothing(blocks: u32) {
 }
 
 #[test]
+fn t7_a_full_disk_leaves_no_half_of_a_line() {
+    let bench = Bench::new(unlimited());
+    // Nearly all superseded: they stand in the results, and the ledger is small.
+    let input = format!("{}.csv", "long".repeat(50));
+    let rows: String = (0..20_000).map(|n| format!("u{},n{n}\n", n % 10)).collect();
+    bench.write(&input, format!("UserId,Nickname\n{rows}"));
+    let mut command = bench.command_of("sh");
+    command.args(["-c", r#"ulimit -f 2000; exec "$0" "$@""#, PROGRAM]);
+    command.args(bench.line(&["--rate", "1000", &input]));
+    let done = bench.spawn(command).wait();
+    assert_eq!(done.code(), 5, "{}", done.stderr);
+    let results = fs::read(done.run().file("results.csv")).unwrap();
+    assert!(results.ends_with(b"\n"));
+    // What it says of the rows to mend is of the rows on record.
+    assert!(!done.stderr.contains("failures.csv"), "{}", done.stderr);
+}
+
+#[test]
 fn a_run_that_could_not_begin_was_not_cut_off() {
     let bench = Bench::new(unlimited());
     bench.write("users.csv", users(3, "a"));

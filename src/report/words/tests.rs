@@ -121,7 +121,7 @@ Stopped: the service accepted nothing for too long
 1 row is in doubt: sent, but no answer came back, so the service may hold it or not. Sending it again does no harm.
 To go on, give the same command again:
   lcic-sync apply --rate 15 'my users.csv'
-2 failed and 2 invalid rows stand in failures.csv, each with its reason:
+2 failed and 2 invalid rows stand in failures.csv as far as this run got, each with its reason:
   2 × ResourceNotFound.User: there is no such user; check the UserId, and that it belongs to this account
   1 × no UserId: the row does not say whose profile it is; fill in its UserId, or take the row out
   1 × no answer: the call left and was not answered in time or in full; the change may have been made; run again: setting the same values twice is harmless
@@ -304,7 +304,7 @@ fn a_run_is_told_in_chinese() {
 1 行结果未知：请求已发出，但没有收到响应，服务端可能已更新，也可能没有。重复发送没有副作用。
 如需继续，请再次执行同一命令：
   lcic-sync apply --rate 15 '用户 1.csv'
-失败 2 行、无效 2 行，已列入 failures.csv，每行附有原因：
+失败 2 行、无效 2 行，已列入 failures.csv（以本次运行的进度为限），每行附有原因：
   2 × ResourceNotFound.User：用户不存在；检查用户 ID，并确认它属于该账号
   1 × no UserId：该行没有说明是哪个用户；填写用户 ID，或删除该行
   1 × no answer：请求已发出，但没有按时收到完整响应，变更可能已经生效；重新运行即可：重复设置相同的值没有副作用
