@@ -82,9 +82,9 @@ fn main() {
             move |[bare, whole]: &[Cost; 2]| of(whole).as_secs_f64() / of(bare).as_secs_f64();
         quartiles(rounds.iter().map(ratio))
     };
-    let [slow, median, fast] = ratios(|cost| cost.time).map(|ratio| 100.0 / ratio);
+    let [fast, median, slow] = ratios(|cost| cost.time).map(|ratio| 100.0 / ratio);
     println!(
-        "a whole run makes {median:.1} % of the bare loop's calls (quartiles {fast:.1} and {slow:.1})"
+        "a whole run makes {median:.1} % of the bare loop's calls (quartiles {slow:.1} and {fast:.1})"
     );
     let [low, median, high] = ratios(|cost| cost.cpu);
     println!("and takes {median:.2} times its processor a call (quartiles {low:.2} and {high:.2})");

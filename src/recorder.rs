@@ -6,6 +6,7 @@
 //! lock, and every batch is one commit.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -32,23 +33,23 @@ pub enum RecordError {
 /// what it came from can go and a commit has little to read.
 pub struct Draft {
     lines: ResultLines,
-    batch: RecordBatch,
+    records: Records,
+    /// Of the rows that have their outcome in it.
+    counts: Counts,
+    n_outcomes: usize,
 }
 
-/// What one commit records.
-#[derive(Default)]
+/// A draft, or the doubts of one, on its way to disk.
 pub struct RecordBatch {
     lines: [Vec<u8>; 2],
     records: Records,
-    /// Of the rows in it.
     counts: Counts,
-    n_outcomes: usize,
 }
 
 impl Draft {
     /// Notes a change that may be sent once this is on disk. Marks come in their order.
     pub fn doubt(&mut self, mark: Mark, change: Arc<Change>) {
-        self.batch.records.doubt(mark, change);
+        self.records.doubt(mark, change);
     }
 
     /// Notes what became of a change. `now` is the wall clock's time.
@@ -56,31 +57,31 @@ impl Draft {
         let settlement = &settled.settlement;
         self.lines.add_settled(settled, now);
         let last_sent = settled.sent.map_or(now, |(_, last)| last);
-        self.batch.records.settle(settlement, last_sent);
+        self.records.settle(settlement, last_sent);
         let rows = settlement.change.rows.len() as u64;
-        self.batch.counts.add(settlement.ending.outcome(), rows);
-        self.batch.n_outcomes += 1;
+        self.counts.add(settlement.ending.outcome(), rows);
+        self.n_outcomes += 1;
     }
 
-    /// Notes a row with an outcome of its own.
+    /// Notes a row with an outcome of its own, which the plan has counted.
     pub fn settle_row(&mut self, row: &SettledRow, now: DateTime<Utc>) {
         self.lines.add_row(row, now);
         if row.outcome == Outcome::Invalid
             && let Some(user) = &row.user
         {
-            self.batch.records.hold_back(user);
+            self.records.hold_back(user);
         }
-        self.batch.n_outcomes += 1;
+        self.n_outcomes += 1;
     }
 
     /// How many changes may be sent once it is on disk.
     pub fn n_doubts(&self) -> usize {
-        self.batch.records.n_doubts()
+        self.records.n_doubts()
     }
 
     /// How many changes and rows have their outcome in it.
     pub fn n_outcomes(&self) -> usize {
-        self.batch.n_outcomes
+        self.n_outcomes
     }
 
     /// Whether there is nothing to record.
@@ -90,15 +91,20 @@ impl Draft {
 
     /// Takes out all of it.
     pub fn take(&mut self) -> RecordBatch {
-        self.batch.lines = self.lines.take();
-        std::mem::take(&mut self.batch)
+        self.n_outcomes = 0;
+        RecordBatch {
+            lines: self.lines.take(),
+            records: mem::take(&mut self.records),
+            counts: mem::take(&mut self.counts),
+        }
     }
 
     /// Takes out the doubts.
     pub fn take_doubts(&mut self) -> RecordBatch {
         RecordBatch {
-            records: self.batch.records.take_doubts(),
-            ..RecordBatch::default()
+            lines: Default::default(),
+            records: self.records.take_doubts(),
+            counts: Counts::default(),
         }
     }
 }
@@ -132,7 +138,9 @@ impl Recorder {
     pub fn draft(&self) -> Draft {
         Draft {
             lines: self.files.lines(),
-            batch: RecordBatch::default(),
+            records: Records::default(),
+            counts: Counts::default(),
+            n_outcomes: 0,
         }
     }
 
@@ -327,6 +335,43 @@ mod tests {
             assert_eq!(committed.counts.failed, counts.failed);
             assert_eq!(stage.read(FAILURES).1.len() as u64, counts.failed);
         }
+    }
+
+    #[test]
+    fn t7_doubts_that_go_first_leave_the_outcomes_for_the_next_commit() {
+        let mut stage = Stage::new(&["UserId,Nickname\n"]);
+        let mut draft = stage.recorder.draft();
+        assert!(draft.is_empty());
+        let sent = Some((now(), now()));
+        let settlement = settlement(vec![row(0, 2, &[b"a", b"n"])], failed());
+        let change = settlement.change.clone();
+        draft.settle(&Settled { settlement, sent }, now());
+        draft.doubt(7, change);
+        let invalid = SettledRow {
+            row: row(0, 3, &[b"b"]),
+            user: None,
+            outcome: Outcome::Invalid,
+            code: "code",
+            message: "message".into(),
+            is_repeatable: true,
+        };
+        draft.settle_row(&invalid, now());
+        assert_eq!((draft.n_doubts(), draft.n_outcomes()), (1, 2));
+
+        let doubts = draft.take_doubts();
+        assert_eq!(doubts.last_doubt(), Some(7));
+        stage.recorder.write(&doubts).unwrap();
+        assert_eq!((draft.n_doubts(), draft.n_outcomes()), (0, 2));
+        assert!(!draft.is_empty());
+        assert_eq!(stage.read(RESULTS).1.len(), 0);
+        assert_eq!(stage.committed().counts.failed, 0);
+
+        let rest = draft.take();
+        assert_eq!(rest.last_doubt(), None);
+        stage.recorder.write(&rest).unwrap();
+        assert!(draft.is_empty());
+        assert_eq!(stage.read(RESULTS).1.len(), 2);
+        assert_eq!(stage.committed().counts.failed, 1);
     }
 
     #[test]

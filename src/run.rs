@@ -45,7 +45,7 @@ const LINGER: Duration = Duration::from_millis(250);
 const ENOUGH_OUTCOMES: usize = 16384;
 /// So many doubts don't, which is half of the longest runway.
 const ENOUGH_DOUBTS: usize = 1024;
-/// With so many records in memory nothing more is read until the disk has caught up.
+/// With so many outcomes in memory nothing more is read until the disk has caught up.
 const ENOUGH_UNRECORDED: usize = 2 * ENOUGH_OUTCOMES;
 /// Waits shorter than this are not worth telling.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
@@ -357,8 +357,9 @@ impl<T: Transport> Running<T> {
         let rows = settlement.change.rows.len() as u64;
         self.counts.add(settlement.ending.outcome(), rows);
         let now = self.clock.read();
-        let sent = settlement.sent;
-        let sent = sent.map(|(first, last)| (now.wall_at(first), now.wall_at(last)));
+        let sent = settlement
+            .sent
+            .map(|(first, last)| (now.wall_at(first), now.wall_at(last)));
         self.draft.settle(&Settled { settlement, sent }, now.wall);
         self.note_record();
     }

@@ -15,7 +15,7 @@
 //!
 //! The growth on new ground is in proportion to the limit, the cuts to the pace: two runs on one
 //! account drift towards equal shares. Where the quota seems to be shared both are small, but
-//! whoever has more than half of it yields more. Where calls jitter as well, room is left for whole
+//! for the cuts of whoever has more than half of it. Where calls jitter as well, room is left for whole
 //! calls only: a sliding second holds eleven of ours or twelve, and at 11.2 a second it holds twelve
 //! at times, which are refused, and seldom gains by it.
 //!
@@ -35,7 +35,7 @@ const CUT_AGAIN: f64 = 0.028;
 /// Off the pace when it goes on like that for longer than [`NO_ACCIDENT`]: something has changed.
 const CUT_STILL: f64 = 0.05;
 /// Below this part of the limit that the service named somebody else uses the quota, who may be
-/// one of us: no more than [`CUT_SHARED`] is yielded, and growth is [`SLOW_SHARED`], or whoever
+/// one of us: little is yielded, [`CUT_SHARED`] or [`CUT_LARGER`], and growth is [`SLOW_SHARED`], or whoever
 /// comes second would be left with nothing.
 const FAIR: f64 = 0.65;
 /// Off the pace where the quota is shared. Two runs get stuck at unequal shares where one has only
@@ -173,18 +173,13 @@ impl Pace {
     /// Whether others seem to use the quota as well: refusals go on below [`FAIR`] of what the
     /// service allows, or of what we do if that is less.
     fn is_shared(&self) -> bool {
-        self.is_below(FAIR)
-    }
-
-    /// Whether, where the quota is shared, ours is more than an equal share.
-    fn is_larger(&self) -> bool {
-        self.whole_calls().is_none() && !self.is_below(HALF)
-    }
-
-    /// Whether the pace is below this part of what the service allows, or of `--rate`.
-    fn is_below(&self, part: f64) -> bool {
         self.limit
-            .is_some_and(|limit| self.now < part * limit.min(self.top))
+            .is_some_and(|limit| self.now < FAIR * limit.min(self.top))
+    }
+
+    /// Whether ours is more than an equal share of what the service allows, whatever `--rate` says.
+    fn is_larger(&self) -> bool {
+        self.whole_calls().is_none() && self.limit.is_some_and(|limit| self.now >= HALF * limit)
     }
 
     /// A call is sent. Only time in which calls are sent tells that nothing is refused.
@@ -600,6 +595,11 @@ mod tests {
     #[test]
     fn p3_who_has_more_than_an_equal_share_yields_more_but_where_there_are_whole_calls() {
         let (steady, jitters) = (MS / 10, 10 * MS);
+        // A lower `--rate` makes the equal share no smaller.
+        let mut pace = shared(6.0, steady);
+        pace.top = 10.0;
+        pace.refused(21 * SECOND, 21 * SECOND, Some(20.0));
+        assert_eq!(pace.per_second(), 6.0 * (1.0 - CUT_SHARED));
         for (per_second, held_up, cut) in [
             (11.4, steady, CUT_LARGER),
             (11.4, jitters, CUT_SHARED),

@@ -17,7 +17,7 @@ use crate::engine::{Ending, Mark, Settlement};
 use crate::keys::Keys;
 use crate::model::{Change, Counts, Field, PerField, UserId};
 
-/// What one commit records, gathered as it comes in: a note keeps what the ledger will hold and
+/// What a commit tells the ledger, gathered as it comes in: a note keeps what may get there and
 /// nothing else, so that thousands of them wait close together and the changes can go.
 #[derive(Default)]
 pub struct Records {
@@ -288,11 +288,11 @@ impl Ledger {
             }
             // Where a doubt row stays for the sake of others, a kill must not find these in it.
             pending.retain(|(_, _, batch)| !settled.contains(batch));
-            let mut note = tx.prepare_cached(schema::MARK_DOUBT)?;
+            let mut mark_doubt = tx.prepare_cached(schema::MARK_DOUBT)?;
             for (place, user, batch) in pending {
                 let nothing = None::<&str>;
                 at_its_place(place, |place| {
-                    note.execute(params![place, user, nothing, nothing, 0, batch])
+                    mark_doubt.execute(params![place, user, nothing, nothing, 0, batch])
                 })?;
             }
             tx.prepare_cached(

@@ -21,8 +21,9 @@ use crate::model::{Change, Field, Fields, Outcome, RowRef, SourceRow, UserId, Va
 /// The stable word for a row whose user has another, invalid row.
 pub const HELD_BACK: &str = "another row of the user is invalid";
 
-/// Rows looked at in one batch, so that a batch takes a bounded time.
-const ROWS_A_BATCH: usize = 4096;
+/// Rows looked at in one batch, so that a batch takes a bounded time, and what comes of it too: lines
+/// of so many invalid ones are written within what a call may leave late.
+const ROWS_A_BATCH: usize = 1024;
 
 /// The plan, being read off the input.
 pub struct Rows {

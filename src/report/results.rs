@@ -55,19 +55,19 @@ pub struct Settled {
 pub struct ResultFiles {
     results: AppendedFile,
     failures: AppendedFile,
-    layout: Arc<Layout>,
+    wording: Arc<Wording>,
 }
 
 /// Lines for the two files, until they are taken to be appended.
 pub struct ResultLines {
     results: Lines,
     failures: Lines,
-    layout: Arc<Layout>,
+    wording: Arc<Wording>,
 }
 
 /// What the lines of a run have in common.
 #[derive(Debug)]
-struct Layout {
+struct Wording {
     columns: Columns,
     run_id: String,
 }
@@ -101,7 +101,7 @@ impl ResultFiles {
         let files = Self {
             results: AppendedFile::create(dir, RESULTS, RESULT_COLUMNS)?,
             failures: AppendedFile::create(dir, FAILURES, names.chain(OWN_COLUMNS))?,
-            layout: Arc::new(Layout {
+            wording: Arc::new(Wording {
                 columns,
                 run_id: run_id.into(),
             }),
@@ -119,7 +119,7 @@ impl ResultFiles {
         ResultLines {
             results: Lines::default(),
             failures: Lines::default(),
-            layout: self.layout.clone(),
+            wording: self.wording.clone(),
         }
     }
 
@@ -193,7 +193,7 @@ impl ResultLines {
     }
 
     fn add(&mut self, line: &Line<'_>) {
-        let file = &self.layout.columns.files[usize::from(line.row.at.file)];
+        let file = &self.wording.columns.files[usize::from(line.row.at.file)];
         // Readable even where the row is not text.
         let user = line.row.cells.get(file.user).unwrap_or_default();
         let user = String::from_utf8_lossy(user);
@@ -238,7 +238,7 @@ impl ResultLines {
             line.request_id,
             &file.name,
             number,
-            &self.layout.run_id,
+            &self.wording.run_id,
             &at,
             &cells,
         ];

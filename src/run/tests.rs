@@ -506,7 +506,11 @@ async fn rows_that_need_no_call_are_all_recorded() {
     let expected = [(Outcome::Applied, 1), (Outcome::Invalid, 20_000)];
     assert_eq!(went.ended.counts, counts(&expected));
     assert_eq!(went.results().len(), 20_001);
-    assert_eq!(went.failures().len(), 20_000);
+    let failures = went.failures();
+    assert_eq!(failures.len(), 20_000);
+    // As of when they were come to.
+    let today = start_of_time().format("%F").to_string();
+    assert!(failures.iter().all(|line| line[9].starts_with(&today)));
 }
 
 /// Whether the ledger on disk has `user` and what is sent in a doubt row, as somebody else sees it.
@@ -549,6 +553,43 @@ async fn t3_doubt_is_on_disk_before_each_call_leaves() {
         .query_row("SELECT count(*) FROM doubt", [], |row| row.get(0))
         .unwrap();
     assert_eq!(left, 0, "a run that ended has no doubt rows");
+}
+
+/// However often doubts go to disk without them, because the calls are few that may be sent.
+#[tokio::test(start_paused = true)]
+async fn t7_an_outcome_waits_for_its_commit_no_longer_than_a_moment() {
+    let mut stage = Stage::new();
+    let results = stage.run_dir(1).join(RESULTS);
+    let service = Scripted::new(move |number, _: &str, _: &Values| {
+        let recorded = records(&results).len();
+        assert!(recorded + 10 >= number, "{recorded} at call {number}");
+        Say::Accepted
+    });
+    let path = stage.file("users.csv", &users(100));
+    let few = Limits {
+        runway: 2,
+        ..limits()
+    };
+    let went = stage.ready(&path, few, service.clone()).go().await;
+    assert_eq!(went.ended.counts, counts(&[(Outcome::Applied, 100)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_tells_when_its_first_and_last_call_left() {
+    let mut stage = Stage::new();
+    let service = Scripted::new(|number, _: &str, _: &Values| match number {
+        1 => BUSY,
+        _ => Say::Accepted,
+    });
+    let went = stage.run(&users(1), &service).await;
+    let results = went.results();
+    let [first, last] = [8, 9].map(|at| {
+        let at = DateTime::parse_from_rfc3339(&results[0][at]).unwrap();
+        at.to_utc() - start_of_time()
+    });
+    assert!(first < TimeDelta::milliseconds(100), "{first}");
+    assert!(last > first + TimeDelta::milliseconds(100), "{last}");
+    assert!(last < TimeDelta::seconds(10), "{last}");
 }
 
 #[tokio::test(start_paused = true)]
