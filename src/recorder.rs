@@ -365,6 +365,13 @@ mod tests {
         assert!(!draft.is_empty());
         assert_eq!(stage.read(RESULTS).1.len(), 0);
         assert_eq!(stage.committed().counts.failed, 0);
+        let count = |table: &str| {
+            let db = rusqlite::Connection::open(stage.path("ledger")).unwrap();
+            let count = format!("SELECT count(*) FROM {table}");
+            db.query_row(&count, [], |row| row.get::<_, u32>(0))
+                .unwrap()
+        };
+        assert_eq!((count("doubt"), count("user")), (1, 0));
 
         let rest = draft.take();
         assert_eq!(rest.last_doubt(), None);
