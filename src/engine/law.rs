@@ -30,8 +30,11 @@ use crate::event::Event;
 
 /// Off the pace for a refusal that comes alone.
 const CUT: f64 = 0.013;
-/// Off the pace for one within [`SECOND`] of another.
+/// Off the pace for one within [`SECOND`] of another, or [`UNNAMED`].
 const CUT_AGAIN: f64 = 0.028;
+/// So soon after another a refusal is not alone where the service has not named its limit: small
+/// cuts would be refused a few more times on the last steps down to it.
+const UNNAMED: Duration = Duration::from_secs(3);
 /// Off the pace when it goes on like that for longer than [`NO_ACCIDENT`]: something has changed.
 const CUT_STILL: f64 = 0.05;
 /// Below this part of the limit that the service named somebody else uses the quota, who may be
@@ -265,13 +268,19 @@ impl Pace {
             let is_shared = self.is_shared();
             let patience = if is_shared { NO_SHARE } else { NO_ACCIDENT };
             self.is_lost = now > self.refused_since + patience;
+            let soon = if self.limit.is_some() {
+                SECOND
+            } else {
+                UNNAMED
+            };
+            let is_again = last.is_some_and(|last| now <= last + soon);
             let cut = match (is_shared, self.is_lost) {
                 (true, false) if self.is_larger() => CUT_LARGER,
                 (true, false) => CUT_SHARED,
                 (true, true) => CUT_AGAIN,
                 (false, true) => CUT_STILL,
-                (false, false) if is_alone => CUT,
-                (false, false) => CUT_AGAIN,
+                (false, false) if is_again => CUT_AGAIN,
+                (false, false) => CUT,
             };
             let least = self.limit.unwrap_or(self.top).min(self.top).min(LEAST);
             self.now = (self.now * (1.0 - cut)).max(least);
@@ -356,6 +365,24 @@ mod tests {
         let expected = [CUT, CUT_AGAIN, CUT_AGAIN, CUT_AGAIN, CUT_STILL, CUT_STILL];
         for (found, expected) in cuts.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-9, "{cuts:?}");
+        }
+    }
+
+    #[test]
+    fn p3_where_no_limit_is_named_a_refusal_is_not_alone_so_soon_after_another() {
+        for (named, apart, cut) in [
+            (None, 2000, CUT_AGAIN),
+            (None, 3000, CUT_AGAIN),
+            (None, 3001, CUT),
+            (Some(20.0), 1000, CUT_AGAIN),
+            (Some(20.0), 1001, CUT),
+        ] {
+            let mut pace = pace();
+            pace.refused(5000 * MS, 4900 * MS, named);
+            let before = pace.per_second();
+            let then = (5000 + apart) * MS;
+            pace.refused(then, then, named);
+            assert_eq!(pace.per_second(), before * (1.0 - cut), "{named:?} {apart}");
         }
     }
 
