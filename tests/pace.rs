@@ -72,10 +72,6 @@ fn p3_nearly_all_of_the_quota_gets_through_and_hardly_a_call_is_refused() {
 fn p3_a_quota_that_is_halved_is_found_in_seconds() {
     for (names_limit, within) in [(true, 3), (false, 10)] {
         for (name, scene) in scenes(120) {
-            // On the worst line it is 0.99 % over 200 seeds, and 1.02 with this dozen.
-            let is_on_the_line =
-                !names_limit && name.starts_with("fixed") && name.ends_with("50 + 10 ms, σ 1.0");
-            let most = if is_on_the_line { 1.05 } else { 1.0 };
             let scene = Scene {
                 limits: vec![(0, 20), (60, 10)],
                 names_limit,
@@ -84,7 +80,7 @@ fn p3_a_quota_that_is_halved_is_found_in_seconds() {
             let told = told(&scene, &[OURS], 60 + within);
             let (accepted, refused) = (of(told, 10, 60 - within), told.refused_share());
             assert!(
-                accepted >= 95.0 && refused < most,
+                accepted >= 95.0 && refused < 1.0,
                 "{name}, named: {names_limit}: {accepted:.1} % accepted, {refused:.2} % refused"
             );
         }
