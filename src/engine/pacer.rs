@@ -67,8 +67,12 @@ pub struct Pacer {
     limiter: RateLimiter<NotKeyed, InMemoryState, FedClock, NoOpMiddleware<Nanos>>,
     clock: FedClock,
     pace: Pace,
-    /// What governor was last told; `None` before the first permit.
+    /// What governor was last told, which is the youngest permit; `None` before the first.
     fed: Option<Duration>,
+    /// When the call of the youngest permit left, where that was late.
+    left_late: Option<Duration>,
+    /// So many slots behind it stay empty.
+    empty_slots: u32,
     /// No permit before this, whatever governor says.
     not_before: Duration,
 }
@@ -83,6 +87,8 @@ impl Pacer {
             clock,
             pace: Pace::new(rate),
             fed: None,
+            left_late: None,
+            empty_slots: 0,
             not_before: Duration::ZERO,
         }
     }
@@ -99,7 +105,14 @@ impl Pacer {
             Err(not_until) => Duration::from_nanos(not_until.earliest_possible().as_u64()),
             Ok(()) => unreachable!("two permits at one instant"),
         };
-        due.max(self.pace.next_after(fed)).max(self.not_before)
+        let due = due.max(self.pace.next_after(fed)).max(self.not_before);
+        let left = self.left_late.unwrap_or(fed);
+        let spacing = spacing(self.pace.per_second());
+        match (self.left_late, self.empty_slots) {
+            (None, 0) => due,
+            (Some(_), 0) => due.max(left + spacing.saturating_sub(GRACE)),
+            (_, n_slots) => due.max(left + spacing * (n_slots + 1)),
+        }
     }
 
     /// Takes a permit to send now. Returns the instant at which the send is entered; to leave
@@ -122,6 +135,8 @@ impl Pacer {
             .check()
             .expect("governor agrees with its own due instant");
         self.fed = Some(feed);
+        self.left_late = None;
+        self.empty_slots = 0;
         self.pace.sent(now);
         Ok(feed)
     }
@@ -132,10 +147,12 @@ impl Pacer {
     /// behind them stays empty: enough for calls less than a second late.
     pub fn left_late(&mut self, permit: Duration, at: Duration) {
         self.pace.left_late(permit, at);
-        let spacing = spacing(self.pace.per_second());
-        self.pause_until(at + spacing.saturating_sub(GRACE));
-        if let Some(youngest) = self.fed.filter(|fed| *fed > permit) {
-            self.pause_until(youngest + spacing * 2);
+        if self.fed.is_some_and(|youngest| youngest > permit) {
+            let spacing = spacing(self.pace.per_second());
+            self.pause_until(at + spacing.saturating_sub(GRACE));
+            self.empty_slots += 1;
+        } else {
+            self.left_late = Some(at);
         }
     }
 
@@ -287,6 +304,28 @@ mod tests {
             sent.sort_unstable();
             assert_eq!(most_in_a_second(&sent), 20, "{late:?} late");
             assert!(sent.len() >= 77, "{} with {late:?} late", sent.len());
+        }
+    }
+
+    /// Two in a row, of which the younger one leaves late as well.
+    #[test]
+    fn p2_calls_that_left_late_together_move_the_rest_back() {
+        let mut pacer = Pacer::new(rate(3.0));
+        let first = pacer.take(Duration::ZERO).unwrap();
+        let second = pacer.take(pacer.due()).unwrap();
+        let at = second + Duration::from_millis(3);
+        for order in [[first, second], [second, first]] {
+            let mut pacer = Pacer::new(rate(3.0));
+            pacer.take(first).unwrap();
+            pacer.take(second).unwrap();
+            for permit in order {
+                pacer.left_late(permit, at);
+            }
+            let mut sent = vec![at, at];
+            for _ in 0..6 {
+                sent.push(pacer.take(pacer.due()).unwrap());
+            }
+            assert_eq!(most_in_a_second(&sent), 3, "{sent:?}");
         }
     }
 
