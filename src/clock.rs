@@ -55,11 +55,6 @@ impl Clock {
             wall: self.wall_now(),
         }
     }
-
-    /// What the wall clock said at an instant of the run.
-    pub fn wall_at(&self, at: Duration) -> DateTime<Utc> {
-        self.read().wall_at(at)
-    }
 }
 
 /// What both clocks said at one moment.

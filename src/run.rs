@@ -94,7 +94,7 @@ impl<T: Transport> Run<T> {
         let told = beginning(plan);
         let draft = self.recorder.draft();
         let mut running = Running {
-            began: self.clock.wall_at(Duration::ZERO),
+            began: self.clock.read().wall_at(Duration::ZERO),
             counts: settled,
             engine: self.engine,
             rows: Some(self.rows),

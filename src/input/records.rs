@@ -140,8 +140,13 @@ impl<'r> Record<'r> {
 
     /// Whether every cell is empty or blank.
     pub fn is_blank(&self) -> bool {
-        let mut cells = (0..self.len()).filter_map(|at| self.cell(at));
+        let mut cells = self.cells();
         cells.all(|cell| cell.iter().all(u8::is_ascii_whitespace))
+    }
+
+    /// The bytes of all cells.
+    pub fn cells(self) -> impl Iterator<Item = &'r [u8]> {
+        (0..self.len()).filter_map(move |at| self.cell(at))
     }
 
     /// The bytes of a cell.
@@ -176,7 +181,7 @@ impl<'r> Record<'r> {
     /// All cells, to keep.
     pub fn to_cells(self) -> csv::ByteRecord {
         let mut cells = csv::ByteRecord::with_capacity(self.cells.len(), self.len());
-        cells.extend((0..self.len()).filter_map(|at| self.cell(at)));
+        cells.extend(self.cells());
         cells
     }
 }

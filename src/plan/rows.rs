@@ -269,7 +269,7 @@ fn earlier_row(
 fn owned(record: &Record<'_>, at: RowRef) -> SourceRow {
     SourceRow {
         at,
-        cells: (0..record.len()).filter_map(|at| record.cell(at)).collect(),
+        cells: record.cells().collect(),
     }
 }
 
